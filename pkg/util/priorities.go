@@ -1,0 +1,24 @@
+package util
+
+// Logical router policy priorities (northbound.md 1.2).
+const (
+	SubnetPolicyPriority       = 31000
+	NodeLocalDNSPolicyPriority = 30100
+	NodePolicyPriority         = 30000
+	NorthGatewayPolicyPriority = 29250
+	GatewayPolicyPriority      = 29000
+)
+
+// ACL priorities and the tier they live in (northbound.md 1.3).
+const (
+	NodeAllowACLPriority         = 3000
+	PrivateSubnetJoinACLPriority = 3000
+	EastWestACLPriority          = 1900
+	PrivateSubnetAllowPriority   = 1001
+	PrivateSubnetDropPriority    = 1000
+
+	NetworkPolicyACLTier = 2
+)
+
+// GatewayChassisPriority is the priority of the i-th gateway chassis of a router port.
+func GatewayChassisPriority(i int) int { return 100 - i }
