@@ -1,0 +1,69 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+)
+
+// WaitError says that something a sync depends on is not there yet.
+type WaitError struct{ What string }
+
+func (e *WaitError) Error() string { return "waiting for " + e.What }
+
+// Wait is the answer of a sync whose dependency is missing. It is retried with backoff; the watch of the dependency
+// usually wakes the key earlier.
+func Wait(format string, args ...any) error { return &WaitError{What: fmt.Sprintf(format, args...)} }
+
+// InvalidError says that the user's object cannot be rendered. Reason is one of the fixed reasons of api.md 2.2.
+type InvalidError struct {
+	Reason  string
+	Message string
+}
+
+func (e *InvalidError) Error() string { return e.Reason + ": " + e.Message }
+
+// Invalid is the answer of a sync for a user's mistake. The controller has published it as a condition and an event; the
+// key is not retried until one of its inputs changes.
+func Invalid(reason, format string, args ...any) error {
+	return &InvalidError{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// AsInvalid unwraps an InvalidError.
+func AsInvalid(err error) (*InvalidError, bool) {
+	var invalid *InvalidError
+	ok := errors.As(err, &invalid)
+	return invalid, ok
+}
+
+// Outcomes of a sync, the "result" label of the metrics.
+const (
+	resultOK      = "ok"
+	resultWait    = "wait"
+	resultInvalid = "invalid"
+	resultError   = "error"
+)
+
+// classify tells how the loop treats an error. A row whose parent is not written yet, a database that is away and a stale
+// copy of an API object all heal by themselves, so they count as waiting.
+func classify(err error) string {
+	var (
+		wait    *WaitError
+		invalid *InvalidError
+		missing *ovs.MissingError
+	)
+	switch {
+	case err == nil:
+		return resultOK
+	case errors.As(err, &invalid):
+		return resultInvalid
+	case errors.As(err, &wait), errors.As(err, &missing), errors.Is(err, ovs.ErrDisconnected), apierrors.IsConflict(err),
+		errors.Is(err, context.Canceled):
+		return resultWait
+	}
+	return resultError
+}
