@@ -37,6 +37,16 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&OvnFip{}, &OvnFipList{},
 		&OvnSnatRule{}, &OvnSnatRuleList{},
 		&OvnDnatRule{}, &OvnDnatRuleList{},
+		&VpcNatGateway{}, &VpcNatGatewayList{},
+		&IptablesEIP{}, &IptablesEIPList{},
+		&IptablesFIPRule{}, &IptablesFIPRuleList{},
+		&IptablesDnatRule{}, &IptablesDnatRuleList{},
+		&IptablesSnatRule{}, &IptablesSnatRuleList{},
+		&SwitchLBRule{}, &SwitchLBRuleList{},
+		&VpcDns{}, &VpcDnsList{},
+		&SecurityGroup{}, &SecurityGroupList{},
+		&QoSPolicy{}, &QoSPolicyList{},
+		&VpcEgressGateway{}, &VpcEgressGatewayList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

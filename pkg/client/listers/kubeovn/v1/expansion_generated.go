@@ -10,6 +10,22 @@ type IPListerExpansion interface{}
 // IPPoolLister.
 type IPPoolListerExpansion interface{}
 
+// IptablesDnatRuleListerExpansion allows custom methods to be added to
+// IptablesDnatRuleLister.
+type IptablesDnatRuleListerExpansion interface{}
+
+// IptablesEIPListerExpansion allows custom methods to be added to
+// IptablesEIPLister.
+type IptablesEIPListerExpansion interface{}
+
+// IptablesFIPRuleListerExpansion allows custom methods to be added to
+// IptablesFIPRuleLister.
+type IptablesFIPRuleListerExpansion interface{}
+
+// IptablesSnatRuleListerExpansion allows custom methods to be added to
+// IptablesSnatRuleLister.
+type IptablesSnatRuleListerExpansion interface{}
+
 // OvnDnatRuleListerExpansion allows custom methods to be added to
 // OvnDnatRuleLister.
 type OvnDnatRuleListerExpansion interface{}
@@ -30,9 +46,21 @@ type OvnSnatRuleListerExpansion interface{}
 // ProviderNetworkLister.
 type ProviderNetworkListerExpansion interface{}
 
+// QoSPolicyListerExpansion allows custom methods to be added to
+// QoSPolicyLister.
+type QoSPolicyListerExpansion interface{}
+
+// SecurityGroupListerExpansion allows custom methods to be added to
+// SecurityGroupLister.
+type SecurityGroupListerExpansion interface{}
+
 // SubnetListerExpansion allows custom methods to be added to
 // SubnetLister.
 type SubnetListerExpansion interface{}
+
+// SwitchLBRuleListerExpansion allows custom methods to be added to
+// SwitchLBRuleLister.
+type SwitchLBRuleListerExpansion interface{}
 
 // VipListerExpansion allows custom methods to be added to
 // VipLister.
@@ -45,3 +73,19 @@ type VlanListerExpansion interface{}
 // VpcListerExpansion allows custom methods to be added to
 // VpcLister.
 type VpcListerExpansion interface{}
+
+// VpcDnsListerExpansion allows custom methods to be added to
+// VpcDnsLister.
+type VpcDnsListerExpansion interface{}
+
+// VpcEgressGatewayListerExpansion allows custom methods to be added to
+// VpcEgressGatewayLister.
+type VpcEgressGatewayListerExpansion interface{}
+
+// VpcEgressGatewayNamespaceListerExpansion allows custom methods to be added to
+// VpcEgressGatewayNamespaceLister.
+type VpcEgressGatewayNamespaceListerExpansion interface{}
+
+// VpcNatGatewayListerExpansion allows custom methods to be added to
+// VpcNatGatewayLister.
+type VpcNatGatewayListerExpansion interface{}

@@ -12,6 +12,14 @@ type Interface interface {
 	IPs() IPInformer
 	// IPPools returns a IPPoolInformer.
 	IPPools() IPPoolInformer
+	// IptablesDnatRules returns a IptablesDnatRuleInformer.
+	IptablesDnatRules() IptablesDnatRuleInformer
+	// IptablesEIPs returns a IptablesEIPInformer.
+	IptablesEIPs() IptablesEIPInformer
+	// IptablesFIPRules returns a IptablesFIPRuleInformer.
+	IptablesFIPRules() IptablesFIPRuleInformer
+	// IptablesSnatRules returns a IptablesSnatRuleInformer.
+	IptablesSnatRules() IptablesSnatRuleInformer
 	// OvnDnatRules returns a OvnDnatRuleInformer.
 	OvnDnatRules() OvnDnatRuleInformer
 	// OvnEips returns a OvnEipInformer.
@@ -22,14 +30,26 @@ type Interface interface {
 	OvnSnatRules() OvnSnatRuleInformer
 	// ProviderNetworks returns a ProviderNetworkInformer.
 	ProviderNetworks() ProviderNetworkInformer
+	// QoSPolicies returns a QoSPolicyInformer.
+	QoSPolicies() QoSPolicyInformer
+	// SecurityGroups returns a SecurityGroupInformer.
+	SecurityGroups() SecurityGroupInformer
 	// Subnets returns a SubnetInformer.
 	Subnets() SubnetInformer
+	// SwitchLBRules returns a SwitchLBRuleInformer.
+	SwitchLBRules() SwitchLBRuleInformer
 	// Vips returns a VipInformer.
 	Vips() VipInformer
 	// Vlans returns a VlanInformer.
 	Vlans() VlanInformer
 	// Vpcs returns a VpcInformer.
 	Vpcs() VpcInformer
+	// VpcDnses returns a VpcDnsInformer.
+	VpcDnses() VpcDnsInformer
+	// VpcEgressGateways returns a VpcEgressGatewayInformer.
+	VpcEgressGateways() VpcEgressGatewayInformer
+	// VpcNatGateways returns a VpcNatGatewayInformer.
+	VpcNatGateways() VpcNatGatewayInformer
 }
 
 type version struct {
@@ -51,6 +71,26 @@ func (v *version) IPs() IPInformer {
 // IPPools returns a IPPoolInformer.
 func (v *version) IPPools() IPPoolInformer {
 	return &iPPoolInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// IptablesDnatRules returns a IptablesDnatRuleInformer.
+func (v *version) IptablesDnatRules() IptablesDnatRuleInformer {
+	return &iptablesDnatRuleInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// IptablesEIPs returns a IptablesEIPInformer.
+func (v *version) IptablesEIPs() IptablesEIPInformer {
+	return &iptablesEIPInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// IptablesFIPRules returns a IptablesFIPRuleInformer.
+func (v *version) IptablesFIPRules() IptablesFIPRuleInformer {
+	return &iptablesFIPRuleInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// IptablesSnatRules returns a IptablesSnatRuleInformer.
+func (v *version) IptablesSnatRules() IptablesSnatRuleInformer {
+	return &iptablesSnatRuleInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // OvnDnatRules returns a OvnDnatRuleInformer.
@@ -78,9 +118,24 @@ func (v *version) ProviderNetworks() ProviderNetworkInformer {
 	return &providerNetworkInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
+// QoSPolicies returns a QoSPolicyInformer.
+func (v *version) QoSPolicies() QoSPolicyInformer {
+	return &qoSPolicyInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// SecurityGroups returns a SecurityGroupInformer.
+func (v *version) SecurityGroups() SecurityGroupInformer {
+	return &securityGroupInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
 // Subnets returns a SubnetInformer.
 func (v *version) Subnets() SubnetInformer {
 	return &subnetInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// SwitchLBRules returns a SwitchLBRuleInformer.
+func (v *version) SwitchLBRules() SwitchLBRuleInformer {
+	return &switchLBRuleInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }
 
 // Vips returns a VipInformer.
@@ -96,4 +151,19 @@ func (v *version) Vlans() VlanInformer {
 // Vpcs returns a VpcInformer.
 func (v *version) Vpcs() VpcInformer {
 	return &vpcInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// VpcDnses returns a VpcDnsInformer.
+func (v *version) VpcDnses() VpcDnsInformer {
+	return &vpcDnsInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
+}
+
+// VpcEgressGateways returns a VpcEgressGatewayInformer.
+func (v *version) VpcEgressGateways() VpcEgressGatewayInformer {
+	return &vpcEgressGatewayInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// VpcNatGateways returns a VpcNatGatewayInformer.
+func (v *version) VpcNatGateways() VpcNatGatewayInformer {
+	return &vpcNatGatewayInformer{factory: v.factory, tweakListOptions: v.tweakListOptions}
 }

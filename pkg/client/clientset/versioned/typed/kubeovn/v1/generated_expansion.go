@@ -6,6 +6,14 @@ type IPExpansion interface{}
 
 type IPPoolExpansion interface{}
 
+type IptablesDnatRuleExpansion interface{}
+
+type IptablesEIPExpansion interface{}
+
+type IptablesFIPRuleExpansion interface{}
+
+type IptablesSnatRuleExpansion interface{}
+
 type OvnDnatRuleExpansion interface{}
 
 type OvnEipExpansion interface{}
@@ -16,10 +24,22 @@ type OvnSnatRuleExpansion interface{}
 
 type ProviderNetworkExpansion interface{}
 
+type QoSPolicyExpansion interface{}
+
+type SecurityGroupExpansion interface{}
+
 type SubnetExpansion interface{}
+
+type SwitchLBRuleExpansion interface{}
 
 type VipExpansion interface{}
 
 type VlanExpansion interface{}
 
 type VpcExpansion interface{}
+
+type VpcDnsExpansion interface{}
+
+type VpcEgressGatewayExpansion interface{}
+
+type VpcNatGatewayExpansion interface{}

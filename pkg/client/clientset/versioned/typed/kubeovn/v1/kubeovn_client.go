@@ -14,15 +14,25 @@ type KubeovnV1Interface interface {
 	RESTClient() rest.Interface
 	IPsGetter
 	IPPoolsGetter
+	IptablesDnatRulesGetter
+	IptablesEIPsGetter
+	IptablesFIPRulesGetter
+	IptablesSnatRulesGetter
 	OvnDnatRulesGetter
 	OvnEipsGetter
 	OvnFipsGetter
 	OvnSnatRulesGetter
 	ProviderNetworksGetter
+	QoSPoliciesGetter
+	SecurityGroupsGetter
 	SubnetsGetter
+	SwitchLBRulesGetter
 	VipsGetter
 	VlansGetter
 	VpcsGetter
+	VpcDnsesGetter
+	VpcEgressGatewaysGetter
+	VpcNatGatewaysGetter
 }
 
 // KubeovnV1Client is used to interact with features provided by the kubeovn.io group.
@@ -36,6 +46,22 @@ func (c *KubeovnV1Client) IPs() IPInterface {
 
 func (c *KubeovnV1Client) IPPools() IPPoolInterface {
 	return newIPPools(c)
+}
+
+func (c *KubeovnV1Client) IptablesDnatRules() IptablesDnatRuleInterface {
+	return newIptablesDnatRules(c)
+}
+
+func (c *KubeovnV1Client) IptablesEIPs() IptablesEIPInterface {
+	return newIptablesEIPs(c)
+}
+
+func (c *KubeovnV1Client) IptablesFIPRules() IptablesFIPRuleInterface {
+	return newIptablesFIPRules(c)
+}
+
+func (c *KubeovnV1Client) IptablesSnatRules() IptablesSnatRuleInterface {
+	return newIptablesSnatRules(c)
 }
 
 func (c *KubeovnV1Client) OvnDnatRules() OvnDnatRuleInterface {
@@ -58,8 +84,20 @@ func (c *KubeovnV1Client) ProviderNetworks() ProviderNetworkInterface {
 	return newProviderNetworks(c)
 }
 
+func (c *KubeovnV1Client) QoSPolicies() QoSPolicyInterface {
+	return newQoSPolicies(c)
+}
+
+func (c *KubeovnV1Client) SecurityGroups() SecurityGroupInterface {
+	return newSecurityGroups(c)
+}
+
 func (c *KubeovnV1Client) Subnets() SubnetInterface {
 	return newSubnets(c)
+}
+
+func (c *KubeovnV1Client) SwitchLBRules() SwitchLBRuleInterface {
+	return newSwitchLBRules(c)
 }
 
 func (c *KubeovnV1Client) Vips() VipInterface {
@@ -72,6 +110,18 @@ func (c *KubeovnV1Client) Vlans() VlanInterface {
 
 func (c *KubeovnV1Client) Vpcs() VpcInterface {
 	return newVpcs(c)
+}
+
+func (c *KubeovnV1Client) VpcDnses() VpcDnsInterface {
+	return newVpcDnses(c)
+}
+
+func (c *KubeovnV1Client) VpcEgressGateways(namespace string) VpcEgressGatewayInterface {
+	return newVpcEgressGateways(c, namespace)
+}
+
+func (c *KubeovnV1Client) VpcNatGateways() VpcNatGatewayInterface {
+	return newVpcNatGateways(c)
 }
 
 // NewForConfig creates a new KubeovnV1Client for the given config.

@@ -20,6 +20,22 @@ func (c *FakeKubeovnV1) IPPools() v1.IPPoolInterface {
 	return newFakeIPPools(c)
 }
 
+func (c *FakeKubeovnV1) IptablesDnatRules() v1.IptablesDnatRuleInterface {
+	return newFakeIptablesDnatRules(c)
+}
+
+func (c *FakeKubeovnV1) IptablesEIPs() v1.IptablesEIPInterface {
+	return newFakeIptablesEIPs(c)
+}
+
+func (c *FakeKubeovnV1) IptablesFIPRules() v1.IptablesFIPRuleInterface {
+	return newFakeIptablesFIPRules(c)
+}
+
+func (c *FakeKubeovnV1) IptablesSnatRules() v1.IptablesSnatRuleInterface {
+	return newFakeIptablesSnatRules(c)
+}
+
 func (c *FakeKubeovnV1) OvnDnatRules() v1.OvnDnatRuleInterface {
 	return newFakeOvnDnatRules(c)
 }
@@ -40,8 +56,20 @@ func (c *FakeKubeovnV1) ProviderNetworks() v1.ProviderNetworkInterface {
 	return newFakeProviderNetworks(c)
 }
 
+func (c *FakeKubeovnV1) QoSPolicies() v1.QoSPolicyInterface {
+	return newFakeQoSPolicies(c)
+}
+
+func (c *FakeKubeovnV1) SecurityGroups() v1.SecurityGroupInterface {
+	return newFakeSecurityGroups(c)
+}
+
 func (c *FakeKubeovnV1) Subnets() v1.SubnetInterface {
 	return newFakeSubnets(c)
+}
+
+func (c *FakeKubeovnV1) SwitchLBRules() v1.SwitchLBRuleInterface {
+	return newFakeSwitchLBRules(c)
 }
 
 func (c *FakeKubeovnV1) Vips() v1.VipInterface {
@@ -54,6 +82,18 @@ func (c *FakeKubeovnV1) Vlans() v1.VlanInterface {
 
 func (c *FakeKubeovnV1) Vpcs() v1.VpcInterface {
 	return newFakeVpcs(c)
+}
+
+func (c *FakeKubeovnV1) VpcDnses() v1.VpcDnsInterface {
+	return newFakeVpcDnses(c)
+}
+
+func (c *FakeKubeovnV1) VpcEgressGateways(namespace string) v1.VpcEgressGatewayInterface {
+	return newFakeVpcEgressGateways(c, namespace)
+}
+
+func (c *FakeKubeovnV1) VpcNatGateways() v1.VpcNatGatewayInterface {
+	return newFakeVpcNatGateways(c)
 }
 
 // RESTClient returns a RESTClient that is used to communicate
