@@ -19,7 +19,7 @@ import (
 // without applying any field management, validations and/or defaults. It shouldn't be considered a replacement
 // for a real clientset and is mostly useful in simple unit tests.
 func NewSimpleClientset(objects ...runtime.Object) *Clientset {
-	o := testing.NewObjectTracker(scheme, codecs.UniversalDecoder())
+	o := newTracker()
 	for _, obj := range objects {
 		if err := o.Add(obj); err != nil {
 			panic(err)

@@ -47,7 +47,7 @@ func NewFilteredProviderNetworkInformer(client versioned.Interface, resyncPeriod
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewProviderNetworkInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) cache.SharedIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "providernetworks"}
+	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "provider-networks"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewSharedIndexInformerWithOptions(

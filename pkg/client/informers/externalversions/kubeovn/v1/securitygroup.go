@@ -47,7 +47,7 @@ func NewFilteredSecurityGroupInformer(client versioned.Interface, resyncPeriod t
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewSecurityGroupInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) cache.SharedIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "securitygroups"}
+	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "security-groups"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewSharedIndexInformerWithOptions(

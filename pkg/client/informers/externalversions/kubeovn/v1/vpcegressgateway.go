@@ -48,7 +48,7 @@ func NewFilteredVpcEgressGatewayInformer(client versioned.Interface, namespace s
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewVpcEgressGatewayInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) cache.SharedIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "vpcegressgateways"}
+	gvr := schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "vpc-egress-gateways"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewSharedIndexInformerWithOptions(

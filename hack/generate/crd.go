@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+)
+
+// metadataDescription is for kubectl explain, which has nothing else to say about the metadata of a custom resource.
+const metadataDescription = "Standard object's metadata. More info: " +
+	"https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+
+// finishCRDs adds to the CRDs in dir what no marker can say and returns the plural of each kind.
+func finishCRDs(dir string) (map[string]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	plurals := make(map[string]string, len(files))
+	for _, file := range files {
+		if err := finishCRD(file, plurals); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+	}
+	return plurals, nil
+}
+
+// finishCRD rewrites one CRD and notes its plural.
+func finishCRD(file string, plurals map[string]string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var crd map[string]any
+	if err := yaml.Unmarshal(data, &crd); err != nil {
+		return err
+	}
+	spec, err := child(crd, "spec")
+	if err != nil {
+		return err
+	}
+	names, err := child(spec, "names")
+	if err != nil {
+		return err
+	}
+	kind, plural := fmt.Sprint(names["kind"]), fmt.Sprint(names["plural"])
+	plurals[kind] = plural
+
+	versions, ok := spec["versions"].([]any)
+	if !ok || len(versions) != 1 {
+		return fmt.Errorf("want exactly one version")
+	}
+	version, ok := versions[0].(map[string]any)
+	if !ok {
+		return fmt.Errorf("version is not an object")
+	}
+	if kind == "IP" {
+		// Clients find the key in the existing API although no subresource is on.
+		version["subresources"] = map[string]any{}
+	}
+	metadata, err := child(version, "schema", "openAPIV3Schema", "properties", "metadata")
+	if err != nil {
+		return err
+	}
+	metadata["description"] = metadataDescription
+	if data, err = yaml.Marshal(crd); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o600)
+}
+
+// child walks down objects by their keys.
+func child(object map[string]any, keys ...string) (map[string]any, error) {
+	for _, key := range keys {
+		next, ok := object[key].(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("no object at %s", key)
+		}
+		object = next
+	}
+	return object, nil
+}
