@@ -14,7 +14,7 @@ import (
 )
 
 // NewNetns moves the test's goroutine, and every process it starts, into a fresh network namespace with lo up until the
-// test ends. Such a test must not be parallel and must not touch the network from other goroutines.
+// test ends. Other goroutines stay outside: such a test must not be parallel, and a subtest needs a namespace of its own.
 func NewNetns(t *testing.T) netns.NsHandle {
 	t.Helper()
 	if os.Geteuid() != 0 {
