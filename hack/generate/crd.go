@@ -8,10 +8,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// metadataDescription is for kubectl explain, which has nothing else to say about the metadata of a custom resource.
-const metadataDescription = "Standard object's metadata. More info: " +
-	"https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-
 // finishCRDs adds to the CRDs in dir what no marker can say and returns the plural of each kind.
 func finishCRDs(dir string) (map[string]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -60,11 +56,6 @@ func finishCRD(file string, plurals map[string]string) error {
 		// Clients find the key in the existing API although no subresource is on.
 		version["subresources"] = map[string]any{}
 	}
-	metadata, err := child(version, "schema", "openAPIV3Schema", "properties", "metadata")
-	if err != nil {
-		return err
-	}
-	metadata["description"] = metadataDescription
 	if data, err = yaml.Marshal(crd); err != nil {
 		return err
 	}
