@@ -6,7 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
 )
 
 // Database says which schema a client speaks.
@@ -29,8 +35,12 @@ type Config struct {
 	MaxRetry        int
 	Inactivity      time.Duration
 	TransactTimeout time.Duration
-	// GroupWindow is how long the first Apply of a group waits for company; 0 means the default of a few milliseconds.
+	// GroupWindow is how long the first Apply of a group waits for company; 0 means the default of a few milliseconds,
+	// negative not at all.
 	GroupWindow time.Duration
+	// UnhealthyAfter is how long the client may be without a usable connection before Healthy fails; 0: 165 s, the
+	// 11 echoes of 15 s of northbound.md 6.4.
+	UnhealthyAfter time.Duration
 	// DryRun, when set, receives the text of every difference and nothing is written.
 	DryRun io.Writer
 }
@@ -63,6 +73,7 @@ type Result struct {
 type LivePort struct {
 	Name        string
 	Switch      string
+	Type        string
 	Addresses   []string
 	ExternalIDs map[string]string
 }
@@ -70,51 +81,151 @@ type LivePort struct {
 // Observation is the status part of one row.
 type Observation struct {
 	Name        string // identity text of the row
+	UUID        string
 	Columns     map[string]any
 	ExternalIDs map[string]string
 	Deleted     bool
 }
 
-// Client is one connection to one database with its lean cache.
-type Client struct{}
+// Client is one connection to one database with its lean cache. It reconnects by itself until its context ends.
+type Client struct {
+	db     Database
+	cfg    Config
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu       sync.RWMutex
+	cache    *cache
+	rpc      *rpcConn // nil while disconnected
+	lost     time.Time
+	lastErr  error
+	inflight map[string]bool // owners whose transaction is under way
+	singles  map[string]bool // owners that want keys in a single row, which carries no mark
+	drift    map[string][]func(string)
+	watchers map[string][]*watcher
+
+	requests chan *request
+	events   *dispatcher
+	stats    counters
+}
 
 // Connect dials, checks the schema, fills the cache and returns; ctx ends the client.
-func Connect(ctx context.Context, db Database, cfg Config) (*Client, error) { panic("contract") }
+func Connect(ctx context.Context, db Database, cfg Config) (*Client, error) {
+	if tablesOf(db) == nil {
+		return nil, fmt.Errorf("unknown database %q", db)
+	}
+	if len(cfg.Endpoints) == 0 {
+		return nil, fmt.Errorf("%s: no endpoint", db)
+	}
+	cfg.setDefaults()
+	ctx, cancel := context.WithCancel(ctx)
+	c := &Client{db: db, cfg: cfg, cancel: cancel, ended: make(chan struct{}), lost: time.Now(), inflight: map[string]bool{},
+		singles: map[string]bool{}, drift: map[string][]func(string){}, watchers: map[string][]*watcher{},
+		requests: make(chan *request), events: newDispatcher()}
+	if err := c.firstSession(ctx); err != nil {
+		cancel()
+		return nil, err
+	}
+	go c.events.run(ctx)
+	go c.commitLoop(ctx)
+	go func() {
+		defer close(c.ended)
+		c.keepConnected(ctx)
+	}()
+	return c, nil
+}
 
-// Apply makes the database hold exactly rows for owner. Equal rows send nothing; the difference is one transaction, shared
-// with other callers of the same few milliseconds. An empty set deletes everything of the owner. It returns after the
-// cache has the new state. Errors: ErrDisconnected, *MissingError, *OwnedError, *ContradictionError, transaction errors.
-func (c *Client) Apply(ctx context.Context, owner Owner, rows []Row) (Result, error) {
-	panic("contract")
+// setDefaults fills in the flags' defaults of api.md 5.1.
+func (cfg *Config) setDefaults() {
+	for d, def := range map[*time.Duration]time.Duration{&cfg.ConnectTimeout: 3 * time.Second, &cfg.Inactivity: 10 * time.Second,
+		&cfg.TransactTimeout: 60 * time.Second, &cfg.GroupWindow: 2 * time.Millisecond, &cfg.UnhealthyAfter: 165 * time.Second} {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	if cfg.MaxRetry == 0 {
+		cfg.MaxRetry = 60
+	}
 }
 
 // Owners lists the keys of kind that own at least one row.
-func (c *Client) Owners(kind string) []string { panic("contract") }
-
-// OnDrift calls fn with the key when a row of that kind of owner was changed or removed by somebody else, and with every
-// affected key after a reconnect that found the database different (emptied, restored). fn must only enqueue.
-func (c *Client) OnDrift(kind string, fn func(key string)) { panic("contract") }
-
-// Observe calls fn for every row of a table now and whenever one of its status columns changes (BFD.status,
-// Logical_Switch_Port.up, Chassis.hostname, Interface.external_ids, ...). fn must only enqueue.
-func (c *Client) Observe(table string, fn func(Observation)) { panic("contract") }
-
-// WaitFor blocks until an observed row satisfies ok, or ctx ends.
-func (c *Client) WaitFor(ctx context.Context, table, name string, ok func(Observation) bool) error {
-	panic("contract")
+func (c *Client) Owners(kind string) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []string
+	for owner := range c.cache.owners {
+		if key, ok := strings.CutPrefix(owner, kind+"/"); ok {
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
-// Get returns the observed state of one row by identity.
-func (c *Client) Get(table, name string) (Observation, bool) { panic("contract") }
-
 // UUID returns the UUID of a row by the identity of the wanted value.
-func (c *Client) UUID(r Row) (string, bool) { panic("contract") }
+func (c *Client) UUID(r Row) (string, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	w := r.row()[0]
+	t := c.cache.tables[w.table]
+	if t == nil {
+		return "", false
+	}
+	if t.spec.single {
+		for u := range t.rows {
+			return u, true
+		}
+		return "", false
+	}
+	if found := c.cache.lookup(w.table, identity(t, w.parentText(), w.get)); found != nil {
+		return found.uuid, true
+	}
+	return "", false
+}
 
-// LivePorts lists the switch ports of the Northbound database.
-func (c *Client) LivePorts() []LivePort { panic("contract") }
+// HasColumn says whether the server's schema has a column that only newer releases have, such as ACL.tier or
+// Logical_Router_Policy.bfd_sessions (northbound.md R8). Values for columns that it has not are left out by Apply.
+func (c *Client) HasColumn(table, column string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t := c.cache.tables[table]
+	if t == nil {
+		return false
+	}
+	_, ok := t.index[column]
+	return ok
+}
+
+// LivePorts lists the switch ports of the Northbound database, of every type and owner, by name.
+func (c *Client) LivePorts() []LivePort {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t := c.cache.tables[ovnnb.LogicalSwitchPortTable]
+	if t == nil {
+		return nil
+	}
+	out := make([]LivePort, 0, len(t.rows))
+	for _, r := range t.rows {
+		_, sw, _ := strings.Cut(r.parent, "/")
+		out = append(out, LivePort{Name: r.name(), Switch: sw, Type: r.get("type").scalar(),
+			Addresses: slices.Clone(r.get("addresses").set), ExternalIDs: maps.Clone(r.get(externalIDs).m)})
+	}
+	slices.SortFunc(out, func(a, b LivePort) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
 
 // Healthy says why the client is not usable, or nil; livez asks it.
-func (c *Client) Healthy() error { panic("contract") }
+func (c *Client) Healthy() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.rpc != nil || time.Since(c.lost) < c.cfg.UnhealthyAfter {
+		return nil
+	}
+	return fmt.Errorf("%s: no usable connection for %s: %w", c.db, time.Since(c.lost).Round(time.Second), c.lastErr)
+}
 
-// Close ends the connection.
-func (c *Client) Close() { panic("contract") }
+// Close ends the connection and waits for it.
+func (c *Client) Close() {
+	c.cancel()
+	<-c.ended
+}

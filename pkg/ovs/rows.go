@@ -15,7 +15,7 @@ func (o Owner) String() string { return o.Kind + "/" + o.Key }
 //
 // Fields that name other rows (Switch, Router, PortGroups, BFD, ...) hold identities. Empty optional fields mean that the
 // column is empty; keys of foreign writers in shared maps are never touched.
-type Row interface{ row() wanted }
+type Row interface{ row() []wanted }
 
 // LogicalRouter is a row of Logical_Router; identity: Name.
 type LogicalRouter struct {

@@ -1,0 +1,167 @@
+package ovstest
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+)
+
+const startDeadline = 10 * time.Second
+
+// Server is one ovsdb-server process with one database.
+type Server struct {
+	DB       ovs.Database
+	Endpoint string // "unix:<socket>", or "tcp:127.0.0.1:<port>" in a cluster
+	file     string
+	socket   string
+	args     []string
+	cmd      *exec.Cmd
+	log      string
+}
+
+// schemaFile is the schema the models are generated from.
+func schemaFile(db ovs.Database) string {
+	_, here, _, _ := runtime.Caller(0)
+	name := map[ovs.Database]string{ovs.Northbound: "ovn-nb", ovs.Southbound: "ovn-sb", ovs.OpenVSwitchDB: "vswitch"}[db]
+	return filepath.Join(filepath.Dir(here), "..", "schema", name+".ovsschema")
+}
+
+// Start runs a server with an empty database of db until the test ends.
+func Start(tb testing.TB, db ovs.Database) *Server { return StartSchema(tb, db, schemaFile(db)) }
+
+// StartSchema is Start with the schema of another release.
+func StartSchema(tb testing.TB, db ovs.Database, schema string) *Server {
+	tb.Helper()
+	dir := shortDir(tb)
+	s := &Server{DB: db, file: filepath.Join(dir, "db"), socket: filepath.Join(dir, "sock"), log: filepath.Join(dir, "log")}
+	s.Endpoint = "unix:" + s.socket
+	run(tb, "ovsdb-tool", "create", s.file, schema)
+	s.Restart(tb)
+	tb.Cleanup(func() { s.Stop(tb) })
+	return s
+}
+
+// shortDir is a temporary directory whose path leaves room for a unix socket name (108 bytes).
+func shortDir(tb testing.TB) string {
+	tb.Helper()
+	if dir := tb.TempDir(); len(dir) < 80 {
+		return dir
+	}
+	dir, err := os.MkdirTemp("", "ovs")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func run(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
+	out, err := exec.CommandContext(tb.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		tb.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Restart starts a stopped server again with the database it had.
+func (s *Server) Restart(tb testing.TB) {
+	tb.Helper()
+	_ = os.Remove(s.socket)
+	args := append([]string{s.file, "--remote=punix:" + s.socket, "--no-chdir", "--log-file=" + s.log,
+		"--unixctl=" + s.socket + ".ctl", "-vconsole:off"}, s.args...)
+	s.cmd = exec.Command("ovsdb-server", args...)
+	s.cmd.Stderr = os.Stderr
+	if err := s.cmd.Start(); err != nil {
+		tb.Fatalf("start ovsdb-server: %v", err)
+	}
+	Eventually(tb, startDeadline, "ovsdb-server listens", func() bool {
+		conn, err := net.Dial("unix", s.socket)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	})
+}
+
+// Stop kills the server and keeps its database.
+func (s *Server) Stop(tb testing.TB) {
+	tb.Helper()
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Empty stops the server, throws the database away and starts with a fresh one.
+func (s *Server) Empty(tb testing.TB) {
+	tb.Helper()
+	s.Stop(tb)
+	if err := os.Remove(s.file); err != nil {
+		tb.Fatal(err)
+	}
+	_ = os.Remove(filepath.Join(filepath.Dir(s.file), "."+filepath.Base(s.file)+".~lock~"))
+	run(tb, "ovsdb-tool", "create", s.file, schemaFile(s.DB))
+	s.Restart(tb)
+}
+
+// Pid is the process of a running server.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Appctl asks the server for something through its control socket.
+func (s *Server) Appctl(tb testing.TB, args ...string) string {
+	tb.Helper()
+	return run(tb, "ovs-appctl", append([]string{"-t", s.socket + ".ctl"}, args...)...)
+}
+
+// Transact runs raw operations (RFC 7047 section 5.2, JSON text each) as a foreign writer would, and fails the test when
+// the server refuses one.
+func (s *Server) Transact(tb testing.TB, operations ...string) string {
+	tb.Helper()
+	out := run(tb, "ovsdb-client", "transact", s.Endpoint, `["`+string(s.DB)+`",`+strings.Join(operations, ",")+`]`)
+	if strings.Contains(out, `"error"`) {
+		tb.Fatalf("transact %v: %s", operations, out)
+	}
+	return out
+}
+
+// Connect is a client of this server that lives as long as the test.
+func (s *Server) Connect(tb testing.TB, change ...func(*ovs.Config)) *ovs.Client {
+	tb.Helper()
+	cfg := ovs.Config{Endpoints: []string{s.Endpoint}}
+	for _, f := range change {
+		f(&cfg)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
+	c, err := ovs.Connect(ctx, s.DB, cfg)
+	if err != nil {
+		cancel()
+		tb.Fatalf("connect to %s: %v", s.Endpoint, err)
+	}
+	tb.Cleanup(func() { c.Close(); cancel() })
+	return c
+}
+
+// Eventually polls until ok, and fails the test with what when the deadline passes.
+func Eventually(tb testing.TB, deadline time.Duration, what string, ok func() bool) {
+	tb.Helper()
+	end := time.Now().Add(deadline)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			tb.Fatalf("not within %s: %s", deadline, what)
+		}
+		<-tick.C
+	}
+}
