@@ -19,6 +19,12 @@ const (
 	ProtocolMac = "Mac"
 )
 
+// Values of the pod annotation ip_family, written by the user (api.md 3.1).
+const (
+	IPFamilyIPv4 = "ipv4"
+	IPFamilyIPv6 = "ipv6"
+)
+
 // ExcludeSeparator stands between the first and the last address of a range in excludeIps and in an IPPool.
 const ExcludeSeparator = ".."
 
