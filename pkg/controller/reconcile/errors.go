@@ -10,14 +10,22 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
 
-// WaitError says that something a sync depends on is not there yet.
-type WaitError struct{ What string }
+// WaitError says that something a sync depends on is not there yet. With a Reason it is worth telling the user.
+type WaitError struct {
+	Reason string
+	What   string
+}
 
 func (e *WaitError) Error() string { return "waiting for " + e.What }
 
-// Wait is the answer of a sync whose dependency is missing. It is retried with backoff; the watch of the dependency
-// usually wakes the key earlier.
+// Wait is the answer of a sync whose dependency is missing for a moment. It is retried with backoff; the watch of the
+// dependency usually wakes the key earlier.
 func Wait(format string, args ...any) error { return &WaitError{What: fmt.Sprintf(format, args...)} }
+
+// Blocked is Wait for something that may last: the object's conditions tell its reason and what it waits for.
+func Blocked(reason, format string, args ...any) error {
+	return &WaitError{Reason: reason, What: fmt.Sprintf(format, args...)}
+}
 
 // InvalidError says that the user's object cannot be rendered. Reason is one of the fixed reasons of api.md 2.2.
 type InvalidError struct {

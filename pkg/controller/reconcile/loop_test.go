@@ -88,6 +88,7 @@ func TestOutcomes(t *testing.T) {
 		{"invalid is not repeated", Invalid("Reason", "cidr %q", "x"), resultInvalid, 1},
 		{"wrapped invalid is not repeated", fmt.Errorf("subnet s: %w", Invalid("Reason", "m")), resultInvalid, 1},
 		{"wait is retried", Wait("vpc %s", "v"), resultWait, 2},
+		{"blocked is retried", Blocked("VpcInUse", "subnet %s", "s"), resultWait, 2},
 		{"a missing parent row is waited for", fmt.Errorf("apply: %w", &ovs.MissingError{Table: "Logical_Switch", Name: "s"}), resultWait, 2},
 		{"a lost database is waited for", fmt.Errorf("apply: %w", ovs.ErrDisconnected), resultWait, 2},
 		{"a stale API object is waited for", fmt.Errorf("patch: %w", conflict), resultWait, 2},

@@ -1,0 +1,5 @@
+// Package gateway sends the traffic of the default VPC's subnets to a gateway node.
+//
+// Key: subnet. Reads Subnets and Nodes. Writes the port groups `<subnet>.<node>` and the 29000 policies of the default
+// router. API: Subnet status.activateGateway.
+package gateway

@@ -1,0 +1,84 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// inputs is all that one node's rows, annotations and IP object depend on, besides its lease.
+type inputs struct {
+	Config
+	name    string
+	node    *corev1.Node // nil when it is gone
+	ip      *v1.IP       // nil when there is none
+	join    *v1.Subnet
+	held    []netip.Addr // join addresses the node had and may keep
+	heldMAC string
+}
+
+func (c *controller) gather(name string) (inputs, error) {
+	in := inputs{Config: c.Config, name: name}
+	var err error
+	if in.ip, err = c.ips.Get(util.NodePortName(name)); apierrors.IsNotFound(err) {
+		in.ip = nil
+	} else if err != nil {
+		return in, err
+	}
+	if in.node, err = c.nodes.Get(name); apierrors.IsNotFound(err) {
+		in.node = nil
+		return in, nil
+	} else if err != nil {
+		return in, err
+	}
+	in.join, err = c.subnets.Get(c.JoinSubnet)
+	if apierrors.IsNotFound(err) || err == nil && !isValid(in.join) {
+		return in, reconcile.Wait("subnet %s", c.JoinSubnet)
+	}
+	in.held, in.heldMAC = held(in.node, in.ip, in.join)
+	return in, err
+}
+
+// held is the node's present address by its IP object, else by its annotations; addresses that left the join CIDR are not.
+func held(node *corev1.Node, ip *v1.IP, join *v1.Subnet) (addrs []netip.Addr, mac string) {
+	text, mac := node.Annotations[util.Key(util.OvnProvider, util.IPAddress)], node.Annotations[util.Key(util.OvnProvider, util.MACAddress)]
+	if ip != nil && ip.Spec.IPAddress != "" {
+		text, mac = ip.Spec.IPAddress, ip.Spec.MacAddress
+	}
+	all, err := util.ParseAddrs(text)
+	if err != nil {
+		return nil, ""
+	}
+	cidrs, err := util.ParseCIDRs(join.Spec.CIDRBlock)
+	if err != nil {
+		return nil, ""
+	}
+	addrs = slices.DeleteFunc(all, func(a netip.Addr) bool { return !util.ContainsAddr(cidrs, a) })
+	return addrs, mac
+}
+
+// isValid says whether the subnet controller accepted the spec.
+func isValid(s *v1.Subnet) bool {
+	return slices.ContainsFunc(s.Status.Conditions, func(c v1.Condition) bool {
+		return c.Type == v1.ConditionValidated && c.Status == metav1.ConditionTrue
+	})
+}
+
+// internalIPs is the comma list of a node's InternalIPs, at most one per family counts.
+func internalIPs(node *corev1.Node) string {
+	var list []string
+	for _, a := range node.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			list = append(list, a.Address)
+		}
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,93 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+)
+
+// text prints conditions as "Type=Status(Reason)".
+func text(conds []v1.Condition) string {
+	var parts []string
+	for _, c := range conds {
+		parts = append(parts, c.Type+"="+string(c.Status)+"("+c.Reason+")")
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestSetOutcome(t *testing.T) {
+	var conds []v1.Condition
+	at := func(second int64) metav1.Time { return metav1.NewTime(time.Unix(second, 0)) }
+	steps := []struct {
+		name    string
+		outcome Outcome
+		want    string
+	}{
+		{"refused", Outcome{Reason: "Bad", Invalid: true}, "Validated=False(Bad) Ready=False(Bad) Error=True(Bad)"},
+		{"accepted, not in effect", Outcome{Reason: "Busy"}, "Validated=True(Busy) Ready=False(Busy) Error=True(Busy)"},
+		{"in effect", Outcome{Reason: "Done", Ready: true}, "Validated=True(Done) Ready=True(Done) Error=False(Done)"},
+	}
+	for i, step := range steps {
+		SetOutcome(&conds, int64(i), step.outcome, at(int64(i)))
+		if got := text(conds); got != step.want {
+			t.Errorf("%s: %s, want %s", step.name, got, step.want)
+		}
+		for _, c := range conds {
+			if c.ObservedGeneration != int64(i) || c.LastUpdateTime != at(int64(i)) {
+				t.Errorf("%s: %s: generation %d at %v", step.name, c.Type, c.ObservedGeneration, c.LastUpdateTime)
+			}
+		}
+	}
+	before := text(conds)
+	SetOutcome(&conds, 2, steps[2].outcome, at(9))
+	if text(conds) != before || conds[1].LastUpdateTime != at(2) {
+		t.Errorf("an equal outcome changed %s to %s", before, text(conds))
+	}
+
+	var fresh []v1.Condition
+	SetOutcome(&fresh, 1, Outcome{Reason: "Done", Ready: true}, at(1))
+	if got, want := text(fresh), "Validated=True(Done) Ready=True(Done)"; got != want {
+		t.Errorf("first success: %s, want %s", got, want)
+	}
+}
+
+func TestStatusPatch(t *testing.T) {
+	patch, err := StatusPatch(v1.VpcStatus{}, v1.VpcStatus{Standby: true})
+	if err != nil || string(patch) != `{"status":{"standby":true}}` {
+		t.Errorf("got %s, %v", patch, err)
+	}
+	if patch, err = StatusPatch(v1.VpcStatus{Standby: true}, v1.VpcStatus{Standby: true}); patch != nil || err != nil {
+		t.Errorf("equal statuses: %s, %v", patch, err)
+	}
+}
+
+func TestOutcomeOf(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want Outcome
+		tell bool
+	}{
+		{"success", nil, Outcome{Reason: "Done", Ready: true}, true},
+		{"user's mistake", fmt.Errorf("subnet s: %w", Invalid("Bad", "cidr %s", "x")), Outcome{Reason: "Bad", Message: "cidr x", Invalid: true}, true},
+		{"blocked", Blocked("InUse", "subnet %s", "s"), Outcome{Reason: "InUse", Message: "waiting for subnet s"}, true},
+		{"unexpected", errors.New("boom"), Outcome{Reason: "Failed", Message: "boom"}, true},
+		{"a moment", Wait("vpc v"), Outcome{Message: "waiting for vpc v"}, false},
+		{"lost database", ovs.ErrDisconnected, Outcome{Reason: "Failed", Message: ovs.ErrDisconnected.Error()}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, tell := OutcomeOf(test.err, "Done", "Failed")
+			if got != test.want || tell != test.tell {
+				t.Errorf("got %+v, %v", got, tell)
+			}
+		})
+	}
+}

@@ -1,0 +1,34 @@
+// Package sweep removes the rows of owners that no longer exist, for all controllers in one place.
+package sweep
+
+import (
+	"context"
+
+	"k8s.io/klog/v2"
+
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+)
+
+// Rows is what the sweep needs of the database: the keys of a kind of owner that have rows.
+type Rows interface{ Owners(kind string) []string }
+
+// Run waits until every loop has synced all keys it knew at the start, and then wakes the keys that own rows. The sync of
+// a key whose object is gone wants nothing, which deletes what it left behind while the controller was down; the sync of
+// any other key finds nothing to do. Run returns when the keys are enqueued or ctx ends.
+func Run(ctx context.Context, rows Rows, loops []*reconcile.Loop) {
+	for _, loop := range loops {
+		select {
+		case <-loop.FirstPass():
+		case <-ctx.Done():
+			return
+		}
+	}
+	logger := klog.FromContext(ctx)
+	for _, loop := range loops {
+		owners := rows.Owners(loop.Name())
+		logger.V(1).Info("Sweeping rows", "owner", loop.Name(), "keys", len(owners))
+		for _, key := range owners {
+			loop.Add(key)
+		}
+	}
+}

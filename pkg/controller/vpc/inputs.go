@@ -1,0 +1,108 @@
+package vpc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// LoadBalancers are the names of the six load balancers of a VPC.
+type LoadBalancers struct {
+	TCP, UDP, SCTP                      string
+	TCPSession, UDPSession, SCTPSession string
+}
+
+// inputs are everything the rows and the status of one VPC depend on.
+type inputs struct {
+	// vpc is nil when the object is gone.
+	vpc *v1.Vpc
+	// isDefault: the VPC of the cluster's own network.
+	isDefault bool
+	// subnets of the VPC that have switches, terminating ones included, sorted by name.
+	subnets []*v1.Subnet
+	// join is the join subnet, for the default VPC only; nil when it does not exist (yet).
+	join *v1.Subnet
+	// wantedDefault is the subnet that spec.defaultSubnet names, wherever it is; nil when it does not exist.
+	wantedDefault *v1.Subnet
+	// namesake is a Subnet of the VPC's own name.
+	namesake *v1.Subnet
+}
+
+func (c *controller) gather(name string) (inputs, error) {
+	vpc, err := c.vpcs.Get(name)
+	if apierrors.IsNotFound(err) {
+		return inputs{}, nil
+	}
+	if err != nil {
+		return inputs{}, fmt.Errorf("get vpc %s: %w", name, err)
+	}
+	in := inputs{vpc: vpc, isDefault: name == c.DefaultVpc}
+	subnets, err := c.subnets.List(labels.Everything())
+	if err != nil {
+		return inputs{}, fmt.Errorf("list subnets: %w", err)
+	}
+	for _, s := range subnets {
+		if c.vpcOf(s) == name {
+			in.subnets = append(in.subnets, s)
+		}
+		if s.Name == c.JoinSubnet && in.isDefault {
+			in.join = s
+		}
+		if s.Name == vpc.Spec.DefaultSubnet {
+			in.wantedDefault = s
+		}
+		if s.Name == name {
+			in.namesake = s
+		}
+	}
+	slices.SortFunc(in.subnets, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	return in, nil
+}
+
+// vpcOf is the VPC a subnet has its router port in; "" for subnets without a switch.
+func (c *controller) vpcOf(s *v1.Subnet) string {
+	switch {
+	case !util.IsOvnProvider(s.Spec.Provider):
+		return ""
+	case s.Spec.Vpc == "":
+		return c.DefaultVpc
+	}
+	return s.Spec.Vpc
+}
+
+// keysForSubnet: a subnet is listed by its VPC, may be named like one, and may be asked for as default by any.
+func (c *controller) keysForSubnet(s *v1.Subnet) []string {
+	keys := []string{c.vpcOf(s), s.Name}
+	vpcs, err := c.vpcs.List(labels.Everything())
+	if err != nil {
+		return keys
+	}
+	for _, vpc := range vpcs {
+		if vpc.Spec.DefaultSubnet == s.Name {
+			keys = append(keys, vpc.Name)
+		}
+	}
+	return keys
+}
+
+// subnetMatters tells whether a changed subnet can change a VPC; counters and other status do not.
+func subnetMatters(before, after *v1.Subnet) bool {
+	a, b := before.Spec, after.Spec
+	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		a.Vpc != b.Vpc || a.Provider != b.Provider || a.Default != b.Default || a.Gateway != b.Gateway ||
+		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection
+}
+
+func names(subnets []*v1.Subnet) []string {
+	list := make([]string, 0, len(subnets))
+	for _, s := range subnets {
+		list = append(list, s.Name)
+	}
+	return list
+}

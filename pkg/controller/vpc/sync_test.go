@@ -1,0 +1,161 @@
+package vpc
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+func build(f *controllertest.Fixture) []*reconcile.Loop {
+	kinds := f.Informers.Kubeovn().V1()
+	return []*reconcile.Loop{New(
+		Deps{Config: config, NB: f.NB, Vpcs: f.KubeOVN.KubeovnV1().Vpcs(), Events: f.Events},
+		Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
+	)}
+}
+
+func TestLaws(t *testing.T) {
+	vpc, def, join := controllertest.DefaultSubnets()
+	tenant := controllertest.Vpc("test-vpc-1", routed)
+	peer := controllertest.Vpc("test-vpc-2", func(s *v1.VpcSpec) {
+		s.VpcPeerings = []*v1.VpcPeering{{RemoteVpc: "test-vpc-1", LocalConnectIP: "169.254.0.1/30"}}
+	})
+	controllertest.Laws(t, controllertest.Scenario{
+		Build:   build,
+		Objects: []runtime.Object{vpc, def, join, tenant, peer, controllertest.Subnet("net2", "test-vpc-2", "10.0.1.0/24")},
+		Removed: []runtime.Object{tenant},
+	})
+}
+
+func started(t *testing.T, objects ...runtime.Object) *controllertest.Fixture {
+	t.Helper()
+	f := controllertest.New(t, objects...)
+	f.Run(build)
+	f.Settle()
+	return f
+}
+
+func ready(vpc *v1.Vpc) bool {
+	c := v1.FindCondition(vpc.Status.Conditions, v1.ConditionReady)
+	return v1.IsConditionTrue(vpc.Status.Conditions, v1.ConditionReady) && c.ObservedGeneration == vpc.Generation
+}
+
+// S-049: two tenants, their routers and their columns.
+func TestTenantVpcs(t *testing.T) {
+	namespaces := func(names ...string) func(*v1.VpcSpec) { return func(s *v1.VpcSpec) { s.Namespaces = names } }
+	one, two := controllertest.Vpc("test-vpc-1", namespaces("ns1")), controllertest.Vpc("test-vpc-2", namespaces("ns2"))
+	f := started(t, one, two)
+	for _, vpc := range []*v1.Vpc{one, two} {
+		got := controllertest.Stored(f, vpc)
+		if !got.Status.Standby || !ready(got) || got.Status.Router != vpc.Name || !reconcile.HasFinalizer(got) {
+			t.Errorf("%s: finalizers %v, status %+v", vpc.Name, got.Finalizers, got.Status)
+		}
+		if !strings.Contains(f.Dump(), "Logical_Router "+vpc.Name+":") {
+			t.Errorf("no router %s in\n%s", vpc.Name, f.Dump())
+		}
+	}
+}
+
+func TestOneSpecWriteAndOneStatusWrite(t *testing.T) {
+	f := started(t, controllertest.Vpc("v", routed))
+	want := []string{"patch vpcs/v", "patch vpcs/v/status"}
+	var got []string
+	for _, write := range f.Writes() {
+		verb, rest, _ := strings.Cut(write, " ")
+		path, _, _ := strings.Cut(rest, " ")
+		got = append(got, verb+" "+path)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", f.Writes(), want)
+	}
+}
+
+// S-073: removing one policy from the spec removes that row and no other, also when others own policies of the router.
+func TestRemovePolicy(t *testing.T) {
+	f := started(t, controllertest.Vpc("test-vpc-1", routed))
+	gateway := ovs.RouterPolicy{Router: "test-vpc-1", Priority: util.SubnetPolicyPriority, Match: "ip4.dst == 10.0.1.0/24", Action: "allow"}
+	if _, err := f.NB.Apply(f.Context(), ovs.Owner{Kind: "subnet", Key: "net1"}, []ovs.Row{gateway}); err != nil {
+		t.Fatal(err)
+	}
+	vpc := controllertest.Stored(f, controllertest.Vpc("test-vpc-1"))
+	dropped := vpc.Spec.PolicyRoutes[0]
+	vpc.Spec.PolicyRoutes = vpc.Spec.PolicyRoutes[1:]
+	f.Update(vpc)
+	f.Eventually("the policy is gone", func() bool {
+		return !strings.Contains(f.Dump(), dropped.Match+" ") && !strings.Contains(f.Dump(), "11,")
+	})
+	for _, stays := range []string{"ip4.src==10.0.1.0/24", "ip4.dst == 10.0.1.0/24"} {
+		if !strings.Contains(f.Dump(), stays) {
+			t.Errorf("policy %q is gone too:\n%s", stays, f.Dump())
+		}
+	}
+}
+
+func TestInvalidSpecIsToldAndHealed(t *testing.T) {
+	f := started(t, controllertest.Vpc("v", func(s *v1.VpcSpec) {
+		s.StaticRoutes = []*v1.StaticRoute{{CIDR: "10.0.0.0/33", NextHopIP: "10.0.0.1"}}
+	}))
+	vpc := controllertest.Stored(f, controllertest.Vpc("v"))
+	condition := v1.FindCondition(vpc.Status.Conditions, v1.ConditionReady)
+	if condition == nil || condition.Reason != util.ReasonVpcInvalid || !strings.Contains(condition.Message, "invalid cidr") || vpc.Status.Standby {
+		t.Errorf("status %+v", vpc.Status)
+	}
+	if got, want := <-f.Events.Events, "Warning ValidateVpcFailed"; !strings.HasPrefix(got, want) {
+		t.Errorf("event %q, want %q", got, want)
+	}
+	vpc.Spec.StaticRoutes[0].CIDR = "10.0.0.0/24"
+	f.Update(vpc)
+	f.Eventually("the vpc is ready", func() bool {
+		got := controllertest.Stored(f, vpc)
+		return ready(got) && !v1.IsConditionTrue(got.Status.Conditions, v1.ConditionError)
+	})
+}
+
+func TestContradictingRoutesAreInvalid(t *testing.T) {
+	f := started(t, controllertest.Vpc("v", func(s *v1.VpcSpec) {
+		s.StaticRoutes = []*v1.StaticRoute{{CIDR: "0.0.0.0/0", NextHopIP: "10.0.0.1"}, {CIDR: "0.0.0.0/0", NextHopIP: "10.0.0.1", ECMPMode: ecmpSymmetric}}
+	}))
+	vpc := controllertest.Stored(f, controllertest.Vpc("v"))
+	if c := v1.FindCondition(vpc.Status.Conditions, v1.ConditionReady); c == nil || c.Reason != util.ReasonVpcInvalid {
+		t.Errorf("conditions %+v", vpc.Status.Conditions)
+	}
+}
+
+func TestDeletionWaitsForSubnets(t *testing.T) {
+	vpc, subnet := controllertest.Vpc("v"), controllertest.Subnet("net1", "v", "10.0.1.0/24")
+	f := started(t, vpc, subnet)
+	f.Delete(vpc)
+	f.Eventually("the vpc tells who holds it", func() bool {
+		c := v1.FindCondition(controllertest.Stored(f, vpc).Status.Conditions, v1.ConditionReady)
+		return c.Reason == util.ReasonVpcInUse && strings.Contains(c.Message, "net1")
+	})
+	if !strings.Contains(f.Dump(), "Logical_Router v:") {
+		t.Error("the router is gone while a subnet needs it")
+	}
+	f.Delete(subnet)
+	f.Eventually("the vpc is gone", func() bool { return !f.Exists(vpc) })
+	if strings.Contains(f.Dump(), "Logical_Router v:") {
+		t.Error("the router is left")
+	}
+}
+
+// A router of the same name that somebody else marked as theirs is left alone, and the user learns why.
+func TestForeignRouterIsNotTaken(t *testing.T) {
+	f := controllertest.New(t, controllertest.Vpc("v"))
+	if _, err := f.NB.Apply(f.Context(), ovs.Owner{Kind: "other", Key: "v"}, []ovs.Row{ovs.LogicalRouter{Name: "v"}}); err != nil {
+		t.Fatal(err)
+	}
+	f.Run(build)
+	f.Eventually("the conflict is told", func() bool {
+		c := v1.FindCondition(controllertest.Stored(f, controllertest.Vpc("v")).Status.Conditions, v1.ConditionReady)
+		return c != nil && c.Reason == util.ReasonVpcFailed && strings.Contains(c.Message, "other/v")
+	})
+}

@@ -1,0 +1,28 @@
+package util
+
+// Reasons of conditions and events (api.md 2.2). A success reason stands with Ready=True, all others with Ready=False.
+const (
+	// Vpc.
+	ReasonVpcReconciled   = "ReconcileVpcSuccess"
+	ReasonVpcInvalid      = "ValidateVpcFailed"
+	ReasonVpcFailed       = "ReconcileVpcFailed"
+	ReasonVpcInUse        = "VpcInUse"
+	ReasonSubnetInUse     = "SubnetInUse"
+	ReasonSubnetFailed    = "ReconcileLogicalSwitchFailed"
+	ReasonSubnetVpcAbsent = "VpcNotReady"
+
+	// Subnet.
+	ReasonSubnetValidated       = "ValidateLogicalSwitchSuccess"
+	ReasonSubnetInvalid         = "ValidateLogicalSwitchFailed"
+	ReasonSubnetVlanInvalid     = "ValidateSubnetVlanFailed"
+	ReasonSubnetPrivate         = "SetPrivateLogicalSwitchSuccess"
+	ReasonSubnetPublic          = "ResetLogicalSwitchAclSuccess"
+	ReasonSubnetPrivateFailed   = "SetPrivateLogicalSwitchFailed"
+	ReasonSubnetPublicFailed    = "ResetLogicalSwitchAclFailed"
+	ReasonSubnetACLsFailed      = "SetLogicalSwitchAclsFailed"
+	ReasonSubnetNotOvn          = "SetNonOvnSubnetSuccess"
+	ReasonCentralizedGateway    = "ReconcileCentralizedGatewaySuccess"
+	ReasonNoActiveGateway       = "NoActiveGatewayFound"
+	ReasonNoReadyGateway        = "NoReadyGateway"
+	ReasonChangeToDistributedGw = "ChangeToDistributedGw"
+)
