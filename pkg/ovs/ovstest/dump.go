@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"testing"
 )
 
 // raw is one row as the server prints it.
@@ -16,7 +15,7 @@ type raw map[string]any
 // Dump is the whole database as text: one line per row with its columns that are not empty, sorted, with UUIDs replaced by
 // "<table>:<identity>" of the row they mean. The engine's marks that follow from the rest (vendor, group UUIDs) are cut:
 // "vendor" stays out when it is ours, and group records lose the UUID part. Status and counters of the server stay out.
-func (s *Server) Dump(tb testing.TB) string {
+func (s *Server) Dump(tb TB) string {
 	tb.Helper()
 	tables := s.content(tb)
 	names := identities(tables)
@@ -35,7 +34,7 @@ var volatile = []string{"_uuid", "_version", "nb_cfg", "sb_cfg", "hv_cfg", "nb_c
 	"hv_cfg_timestamp", "up", "status", "statistics", "cur_cfg", "next_cfg"}
 
 // content reads every table with one select each.
-func (s *Server) content(tb testing.TB) map[string][]raw {
+func (s *Server) content(tb TB) map[string][]raw {
 	tb.Helper()
 	var list []string
 	for _, l := range strings.Split(run(tb, "ovsdb-client", "list-tables", s.Endpoint, string(s.DB)), "\n") {

@@ -8,13 +8,22 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
 
 const startDeadline = 10 * time.Second
+
+// TB is the part of testing.TB used here; benchmark programs implement it too.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	TempDir() string
+	Cleanup(func())
+	Context() context.Context
+}
 
 // Server is one ovsdb-server process with one database.
 type Server struct {
@@ -35,10 +44,10 @@ func schemaFile(db ovs.Database) string {
 }
 
 // Start runs a server with an empty database of db until the test ends.
-func Start(tb testing.TB, db ovs.Database) *Server { return StartSchema(tb, db, schemaFile(db)) }
+func Start(tb TB, db ovs.Database) *Server { return StartSchema(tb, db, schemaFile(db)) }
 
 // StartSchema is Start with the schema of another release.
-func StartSchema(tb testing.TB, db ovs.Database, schema string) *Server {
+func StartSchema(tb TB, db ovs.Database, schema string) *Server {
 	tb.Helper()
 	dir := shortDir(tb)
 	s := &Server{DB: db, file: filepath.Join(dir, "db"), socket: filepath.Join(dir, "sock"), log: filepath.Join(dir, "log")}
@@ -50,7 +59,7 @@ func StartSchema(tb testing.TB, db ovs.Database, schema string) *Server {
 }
 
 // shortDir is a temporary directory whose path leaves room for a unix socket name (108 bytes).
-func shortDir(tb testing.TB) string {
+func shortDir(tb TB) string {
 	tb.Helper()
 	if dir := tb.TempDir(); len(dir) < 80 {
 		return dir
@@ -63,7 +72,7 @@ func shortDir(tb testing.TB) string {
 	return dir
 }
 
-func run(tb testing.TB, name string, args ...string) string {
+func run(tb TB, name string, args ...string) string {
 	tb.Helper()
 	out, err := exec.CommandContext(tb.Context(), name, args...).CombinedOutput()
 	if err != nil {
@@ -73,7 +82,7 @@ func run(tb testing.TB, name string, args ...string) string {
 }
 
 // Restart starts a stopped server again with the database it had.
-func (s *Server) Restart(tb testing.TB) {
+func (s *Server) Restart(tb TB) {
 	tb.Helper()
 	_ = os.Remove(s.socket)
 	args := append([]string{s.file, "--remote=punix:" + s.socket, "--no-chdir", "--log-file=" + s.log,
@@ -93,7 +102,7 @@ func (s *Server) Restart(tb testing.TB) {
 }
 
 // Stop kills the server and keeps its database.
-func (s *Server) Stop(tb testing.TB) {
+func (s *Server) Stop(tb TB) {
 	tb.Helper()
 	if s.cmd == nil {
 		return
@@ -104,7 +113,7 @@ func (s *Server) Stop(tb testing.TB) {
 }
 
 // Empty stops the server, throws the database away and starts with a fresh one.
-func (s *Server) Empty(tb testing.TB) {
+func (s *Server) Empty(tb TB) {
 	tb.Helper()
 	s.Stop(tb)
 	if err := os.Remove(s.file); err != nil {
@@ -119,14 +128,14 @@ func (s *Server) Empty(tb testing.TB) {
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
 // Appctl asks the server for something through its control socket.
-func (s *Server) Appctl(tb testing.TB, args ...string) string {
+func (s *Server) Appctl(tb TB, args ...string) string {
 	tb.Helper()
 	return run(tb, "ovs-appctl", append([]string{"-t", s.socket + ".ctl"}, args...)...)
 }
 
 // Transact runs raw operations (RFC 7047 section 5.2, JSON text each) as a foreign writer would, and fails the test when
 // the server refuses one.
-func (s *Server) Transact(tb testing.TB, operations ...string) string {
+func (s *Server) Transact(tb TB, operations ...string) string {
 	tb.Helper()
 	out := run(tb, "ovsdb-client", "transact", s.Endpoint, `["`+string(s.DB)+`",`+strings.Join(operations, ",")+`]`)
 	if strings.Contains(out, `"error"`) {
@@ -136,7 +145,7 @@ func (s *Server) Transact(tb testing.TB, operations ...string) string {
 }
 
 // Connect is a client of this server that lives as long as the test.
-func (s *Server) Connect(tb testing.TB, change ...func(*ovs.Config)) *ovs.Client {
+func (s *Server) Connect(tb TB, change ...func(*ovs.Config)) *ovs.Client {
 	tb.Helper()
 	cfg := ovs.Config{Endpoints: []string{s.Endpoint}}
 	for _, f := range change {
@@ -153,7 +162,7 @@ func (s *Server) Connect(tb testing.TB, change ...func(*ovs.Config)) *ovs.Client
 }
 
 // Eventually polls until ok, and fails the test with what when the deadline passes.
-func Eventually(tb testing.TB, deadline time.Duration, what string, ok func() bool) {
+func Eventually(tb TB, deadline time.Duration, what string, ok func() bool) {
 	tb.Helper()
 	end := time.Now().Add(deadline)
 	tick := time.NewTicker(5 * time.Millisecond)
