@@ -25,6 +25,15 @@ type IP struct {
 }
 
 // IPSpec is the claim of an IP: who holds which addresses.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?subnet.orValue("") != ""`,message="subnet of an ip has to be set",fieldPath=".subnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?subnet.orValue("") in ["", self.?subnet.orValue("")]`,message="subnet of an ip can not change once it is set",fieldPath=".subnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?namespace.orValue("") in ["", self.?namespace.orValue("")]`,message="namespace of an ip can not change once it is set",fieldPath=".namespace"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?podName.orValue("") in ["", self.?podName.orValue("")]`,message="podName of an ip can not change once it is set",fieldPath=".podName"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?podType.orValue("") in ["", self.?podType.orValue("")]`,message="podType of an ip can not change once it is set",fieldPath=".podType"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v4IpAddress.orValue("") in ["", self.?v4IpAddress.orValue("")]`,message="v4IpAddress of an ip can not change once it is set",fieldPath=".v4IpAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6IpAddress.orValue("") in ["", self.?v6IpAddress.orValue("")]`,message="v6IpAddress of an ip can not change once it is set",fieldPath=".v6IpAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="macAddress of an ip can not change once it is set",fieldPath=".macAddress"
 type IPSpec struct {
 	// PodName is the pod, or the virtual machine, that holds the addresses.
 	PodName string `json:"podName"`
@@ -37,14 +46,25 @@ type IPSpec struct {
 	// NodeName is the node that runs the pod.
 	NodeName string `json:"nodeName"`
 	// IPAddress holds the addresses of both families, separated by a comma.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'ipAddress ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'ipAddress ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'ipAddress ' + self + ' has two addresses of one family'`
 	IPAddress string `json:"ipAddress"`
 	// V4IPAddress is the IPv4 address. The controller fills it when the subnet has IPv4.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4IpAddress ' + self + ' is not an IPv4 address'`
 	V4IPAddress string `json:"v4IpAddress"`
 	// V6IPAddress is the IPv6 address. The controller fills it when the subnet has IPv6.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6IpAddress ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6IpAddress ' + self + ' can not contain upper case'`
 	V6IPAddress string `json:"v6IpAddress"`
 	// AttachIPs are further addresses. Kept for old objects; empty.
 	AttachIPs []string `json:"attachIps"`
 	// MacAddress is the MAC of the port. The controller fills it.
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')`,messageExpression=`'macAddress ' + self + ' is not a MAC address such as 00:00:00:1a:2b:3c'`
 	MacAddress string `json:"macAddress"`
 	// AttachMacs are further MACs. Kept for old objects; empty.
 	AttachMacs []string `json:"attachMacs"`

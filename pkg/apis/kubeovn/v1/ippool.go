@@ -32,11 +32,19 @@ type IPPool struct {
 type IPPoolSpec struct {
 	// Subnet that the addresses are from. It cannot change.
 	// +kubebuilder:validation:Required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:XValidation:rule=`self == oldSelf`,message="subnet of an ippool can not change"
 	Subnet string `json:"subnet,omitempty"`
 	// Namespaces whose pods get their addresses from this pool.
 	Namespaces []string `json:"namespaces,omitempty"`
 	// IPs are the members: addresses, prefixes, or ranges first..last.
 	// +kubebuilder:validation:Required
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4096
+	// +kubebuilder:validation:items:MaxLength=80
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || isCIDR(self) || (self.contains('..') && isIP(self.substring(0, self.indexOf('..'))) && isIP(self.substring(self.indexOf('..') + 2)) && ip(self.substring(0, self.indexOf('..'))).family() == ip(self.substring(self.indexOf('..') + 2)).family())`,messageExpression=`'ips entry ' + self + ' is not a valid address, CIDR or address range first..last'`
+	// +kubebuilder:validation:items:XValidation:rule=`!self.contains('..') || self.contains(':') || !isIP(self.substring(0, self.indexOf('..'))) || !isIP(self.substring(self.indexOf('..') + 2)) || int(self.substring(0, self.indexOf('..')).split('.')[0]) * 16777216 + int(self.substring(0, self.indexOf('..')).split('.')[1]) * 65536 + int(self.substring(0, self.indexOf('..')).split('.')[2]) * 256 + int(self.substring(0, self.indexOf('..')).split('.')[3]) <= int(self.substring(self.indexOf('..') + 2).split('.')[0]) * 16777216 + int(self.substring(self.indexOf('..') + 2).split('.')[1]) * 65536 + int(self.substring(self.indexOf('..') + 2).split('.')[2]) * 256 + int(self.substring(self.indexOf('..') + 2).split('.')[3])`,messageExpression=`'ips entry ' + self + ' is not a valid ip range: the first address is above the last'`
+	// +kubebuilder:validation:items:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'ips entry ' + self + ' can not contain upper case'`
 	IPs []string `json:"ips,omitempty"`
 	// EnableAddressSet mirrors the pool as an OVN address set for use in match expressions.
 	// +kubebuilder:default=false

@@ -33,16 +33,32 @@ type IptablesDnatRule struct {
 }
 
 // IptablesDnatRuleSpec is the wanted NAT of an IptablesDnatRule.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?eip.orValue("") != ""`,message="eip of a dnat rule has to be set",fieldPath=".eip"
+// +kubebuilder:validation:XValidation:rule=`self.?externalPort.orValue("") != ""`,message="externalPort of a dnat rule has to be set",fieldPath=".externalPort"
+// +kubebuilder:validation:XValidation:rule=`self.?internalPort.orValue("") != ""`,message="internalPort of a dnat rule has to be set",fieldPath=".internalPort"
+// +kubebuilder:validation:XValidation:rule=`self.?internalIp.orValue("") != ""`,message="internalIp of a dnat rule has to be set",fieldPath=".internalIp"
+// +kubebuilder:validation:XValidation:rule=`self.?protocol.orValue("") != ""`,message="protocol of a dnat rule has to be set",fieldPath=".protocol"
+// +kubebuilder:validation:XValidation:rule=`(oldSelf.?type.orValue("") in ["", 'exclusive']) == (self.?type.orValue("") in ["", 'exclusive'])`,message="type of a dnat rule can not change",fieldPath=".type"
 type IptablesDnatRuleSpec struct {
 	// EIP is the name of the IptablesEIP.
 	EIP string `json:"eip"`
 	// ExternalPort is the port of the outside address, 1 to 65535 in quotes.
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.matches('^[1-9][0-9]{0,4}$') && int(self) <= 65535)`,messageExpression=`'externalPort ' + self + ' is not a port from 1 to 65535'`
 	ExternalPort string `json:"externalPort"`
 	// Protocol is tcp or udp.
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule=`self.lowerAscii() in ["", 'tcp', 'udp']`,messageExpression=`'protocol ' + self + ' is neither tcp nor udp'`
 	Protocol string `json:"protocol,omitempty"`
 	// InternalIP is the inside address.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self)`,messageExpression=`'internalIp ' + self + ' is not an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'internalIp ' + self + ' can not contain upper case'`
 	InternalIP string `json:"internalIp"`
 	// InternalPort is the port of the inside address, 1 to 65535 in quotes.
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.matches('^[1-9][0-9]{0,4}$') && int(self) <= 65535)`,messageExpression=`'internalPort ' + self + ' is not a port from 1 to 65535'`
 	InternalPort string `json:"internalPort"`
 	// Type is exclusive for a port with one rule, share for a port whose connections are spread over all its rules. It cannot change.
 	// +kubebuilder:default=exclusive

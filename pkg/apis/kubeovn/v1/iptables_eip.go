@@ -30,14 +30,29 @@ type IptablesEIP struct {
 }
 
 // IptablesEIPSpec is the wanted address of an IptablesEIP.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?natGwDp.orValue("") != ""`,message="natGwDp of an eip has to be set",fieldPath=".natGwDp"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?natGwDp.orValue("") in ["", self.?natGwDp.orValue("")]`,message="natGwDp of an eip can not change once it is set",fieldPath=".natGwDp"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v4ip.orValue("") in ["", self.?v4ip.orValue("")]`,message="v4ip of an eip can not change once it is set",fieldPath=".v4ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") in ["", self.?v6ip.orValue("")]`,message="v6ip of an eip can not change once it is set",fieldPath=".v6ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="macAddress of an eip can not change once it is set",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?externalSubnet.orValue("") in ["", self.?externalSubnet.orValue("")]`,message="externalSubnet of an eip can not change once it is set",fieldPath=".externalSubnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?namespace.orValue("") in ["", self.?namespace.orValue("")]`,message="namespace of an eip can not change once it is set",fieldPath=".namespace"
 type IptablesEIPSpec struct {
 	// NatGwDp is the name of the VpcNatGateway. It cannot change.
 	NatGwDp string `json:"natGwDp"`
 	// V4ip is the IPv4 address. The controller fills it when it is empty.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4ip ' + self + ' is not an IPv4 address'`
 	V4ip string `json:"v4ip"`
 	// V6ip is the IPv6 address in lower case.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6ip ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6ip ' + self + ' can not contain upper case'`
 	V6ip string `json:"v6ip"`
 	// MacAddress is the MAC. The controller fills it when it is empty.
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')`,messageExpression=`'macAddress ' + self + ' is not a MAC address such as 00:00:00:1a:2b:3c'`
 	MacAddress string `json:"macAddress"`
 	// QoSPolicy is the name of a QoSPolicy for addresses.
 	QoSPolicy string `json:"qosPolicy"`

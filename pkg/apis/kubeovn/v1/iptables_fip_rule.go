@@ -29,10 +29,15 @@ type IptablesFIPRule struct {
 }
 
 // IptablesFIPRuleSpec is the wanted NAT of an IptablesFIPRule.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?eip.orValue("") != ""`,message="eip of a fip rule has to be set",fieldPath=".eip"
+// +kubebuilder:validation:XValidation:rule=`self.?internalIp.orValue("") != ""`,message="internalIp of a fip rule has to be set",fieldPath=".internalIp"
 type IptablesFIPRuleSpec struct {
 	// EIP is the name of the IptablesEIP. No other rule can use it.
 	EIP string `json:"eip"`
 	// InternalIP is the inside IPv4 address.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'internalIp ' + self + ' is not an IPv4 address'`
 	InternalIP string `json:"internalIp"`
 }
 

@@ -29,10 +29,15 @@ type IptablesSnatRule struct {
 }
 
 // IptablesSnatRuleSpec is the wanted NAT of an IptablesSnatRule.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?eip.orValue("") != ""`,message="eip of a snat rule has to be set",fieldPath=".eip"
+// +kubebuilder:validation:XValidation:rule=`self.?internalCIDR.orValue("") != ""`,message="internalCIDR of a snat rule has to be set",fieldPath=".internalCIDR"
 type IptablesSnatRuleSpec struct {
 	// EIP is the name of the IptablesEIP.
 	EIP string `json:"eip"`
 	// InternalCIDR is the inside IPv4 prefix or address.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isCIDR(self) ? cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4)`,messageExpression=`'internalCIDR ' + self + ' is not an IPv4 CIDR or address'`
 	InternalCIDR string `json:"internalCIDR"`
 }
 

@@ -34,6 +34,13 @@ type OvnDnatRule struct {
 }
 
 // OvnDnatRuleSpec is the wanted NAT of an OvnDnatRule. The inside address is that of ipName, or vpc with v4Ip or v6Ip.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?ovnEip.orValue("") != ""`,message="should set spec ovnEip",fieldPath=".ovnEip"
+// +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != ""`,message="should set spec ipName, or vpc with v4Ip or v6Ip"
+// +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?vpc.orValue("") != "" || !(self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != "")`,message="should set spec vpc when v4Ip or v6Ip is given without ipName",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`self.?externalPort.orValue("") != ""`,message="should set spec externalPort",fieldPath=".externalPort"
+// +kubebuilder:validation:XValidation:rule=`self.?internalPort.orValue("") != ""`,message="should set spec internalPort",fieldPath=".internalPort"
+// +kubebuilder:validation:XValidation:rule=`self.?protocol.orValue("") != ""`,message="should set spec protocol: tcp or udp",fieldPath=".protocol"
 type OvnDnatRuleSpec struct {
 	// OvnEip is the name of the OvnEip with the outside address.
 	OvnEip string `json:"ovnEip"`
@@ -43,16 +50,27 @@ type OvnDnatRuleSpec struct {
 	// IPName is the name of the IP object (pod.namespace) or of the Vip with the inside address.
 	IPName string `json:"ipName"`
 	// InternalPort is the port of the inside address, 1 to 65535 in quotes.
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.matches('^[1-9][0-9]{0,4}$') && int(self) <= 65535)`,messageExpression=`'internalPort ' + self + ' is not a port from 1 to 65535'`
 	InternalPort string `json:"internalPort"`
 	// ExternalPort is the port of the outside address, 1 to 65535 in quotes.
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.matches('^[1-9][0-9]{0,4}$') && int(self) <= 65535)`,messageExpression=`'externalPort ' + self + ' is not a port from 1 to 65535'`
 	ExternalPort string `json:"externalPort"`
 	// Protocol is tcp or udp.
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule=`self.lowerAscii() in ["", 'tcp', 'udp']`,messageExpression=`'invalid dnat protocol ' + self + ', it is neither tcp nor udp'`
 	Protocol string `json:"protocol,omitempty"`
 	// Vpc of the inside address, when it is given directly. Empty means the VPC of ipName's subnet.
 	Vpc string `json:"vpc"`
 	// V4Ip is the inside IPv4 address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4Ip ' + self + ' is not an IPv4 address'`
 	V4Ip string `json:"v4Ip"`
 	// V6Ip is the inside IPv6 address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6Ip ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6Ip ' + self + ' can not contain upper case'`
 	V6Ip string `json:"v6Ip"`
 }
 

@@ -30,14 +30,27 @@ type OvnEip struct {
 }
 
 // OvnEipSpec is the wanted address of an OvnEip.
+//
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?externalSubnet.orValue("") in ["", self.?externalSubnet.orValue("")]`,message="OvnEip not support change of externalSubnet",fieldPath=".externalSubnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v4Ip.orValue("") in ["", self.?v4Ip.orValue("")]`,message="OvnEip not support change of v4Ip",fieldPath=".v4Ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6Ip.orValue("") in ["", self.?v6Ip.orValue("")]`,message="OvnEip not support change of v6Ip",fieldPath=".v6Ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="OvnEip not support change of macAddress",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`self.?type.orValue("") in [oldSelf.?type.orValue("")] || (oldSelf.?type.orValue("") == "" && self.?type.orValue("") == 'nat')`,message="OvnEip not support change of type",fieldPath=".type"
 type OvnEipSpec struct {
 	// ExternalSubnet that the address is from. Empty means the default external subnet.
 	ExternalSubnet string `json:"externalSubnet"`
 	// V4Ip is the IPv4 address. The controller fills it when it is empty and the subnet has IPv4.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4Ip ' + self + ' is not an IPv4 address'`
 	V4Ip string `json:"v4Ip"`
 	// V6Ip is the IPv6 address in lower case. The controller fills it when it is empty and the subnet has IPv6.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6Ip ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6Ip ' + self + ' can not contain upper case'`
 	V6Ip string `json:"v6Ip"`
 	// MacAddress is the MAC of the port. The controller fills it when it is empty.
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')`,messageExpression=`'macAddress ' + self + ' is not a MAC address such as 00:00:00:1a:2b:3c'`
 	MacAddress string `json:"macAddress"`
 	// Type is nat for an address of NAT rules, lrp for a router port, lsp for the gateway port of the node with the object's name. Empty means nat.
 	// +kubebuilder:validation:Enum="";nat;lrp;lsp

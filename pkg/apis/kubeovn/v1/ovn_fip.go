@@ -32,6 +32,10 @@ type OvnFip struct {
 }
 
 // OvnFipSpec is the wanted NAT of an OvnFip. The inside address is that of ipName, or vpc with v4Ip or v6Ip.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?ovnEip.orValue("") != ""`,message="should set spec ovnEip",fieldPath=".ovnEip"
+// +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != ""`,message="should set spec ipName, or vpc with v4Ip or v6Ip"
+// +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?vpc.orValue("") != "" || !(self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != "")`,message="should set spec vpc when v4Ip or v6Ip is given without ipName",fieldPath=".vpc"
 type OvnFipSpec struct {
 	// OvnEip is the name of the OvnEip with the outside address. No other rule can use it.
 	OvnEip string `json:"ovnEip"`
@@ -43,8 +47,13 @@ type OvnFipSpec struct {
 	// Vpc of the inside address, when it is given directly. Empty means the VPC of ipName's subnet.
 	Vpc string `json:"vpc"`
 	// V4Ip is the inside IPv4 address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4Ip ' + self + ' is not an IPv4 address'`
 	V4Ip string `json:"v4Ip"`
 	// V6Ip is the inside IPv6 address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6Ip ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6Ip ' + self + ' can not contain upper case'`
 	V6Ip string `json:"v6Ip"`
 	// Type is distributed for NAT on the pod's node, centralized for NAT on the gateway node. Empty means the cluster's setting.
 	// +kubebuilder:validation:Enum="";distributed;centralized

@@ -29,6 +29,12 @@ type OvnSnatRule struct {
 }
 
 // OvnSnatRuleSpec is the wanted NAT of an OvnSnatRule. The inside is vpcSubnet, or ipName, or vpc with v4IpCidr or v6IpCidr.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?ovnEip.orValue("") != ""`,message="should set spec ovnEip",fieldPath=".ovnEip"
+// +kubebuilder:validation:XValidation:rule=`self.?vpcSubnet.orValue("") == "" || self.?ipName.orValue("") == ""`,message="should not set spec vpcSubnet and ipName at the same time"
+// +kubebuilder:validation:XValidation:rule=`self.?vpc.orValue("") == "" || (self.?v4IpCidr.orValue("") != "" || self.?v6IpCidr.orValue("") != "")`,message="should set spec v4IpCidr or v6IpCidr when spec vpc is set",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`!(self.?v4IpCidr.orValue("") != "" || self.?v6IpCidr.orValue("") != "") || self.?vpc.orValue("") != ""`,message="should set spec vpc when v4IpCidr or v6IpCidr is given",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`self.?vpcSubnet.orValue("") != "" || self.?ipName.orValue("") != "" || (self.?v4IpCidr.orValue("") != "" || self.?v6IpCidr.orValue("") != "")`,message="should set spec vpcSubnet, ipName, or vpc with v4IpCidr or v6IpCidr"
 type OvnSnatRuleSpec struct {
 	// OvnEip is the name of the OvnEip with the outside address. Several rules can use it.
 	OvnEip string `json:"ovnEip"`
@@ -39,8 +45,13 @@ type OvnSnatRuleSpec struct {
 	// Vpc of v4IpCidr and v6IpCidr.
 	Vpc string `json:"vpc"`
 	// V4IpCidr is the inside IPv4 prefix or address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isCIDR(self) ? cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4IpCidr ' + self + ' is not an IPv4 CIDR or address'`
 	V4IpCidr string `json:"v4IpCidr"`
 	// V6IpCidr is the inside IPv6 prefix or address, when it is given directly.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isCIDR(self) ? cidr(self).ip().family() == 6 : isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6IpCidr ' + self + ' is not an IPv6 CIDR or address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6IpCidr ' + self + ' can not contain upper case'`
 	V6IpCidr string `json:"v6IpCidr"`
 }
 

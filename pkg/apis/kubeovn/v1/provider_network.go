@@ -14,6 +14,8 @@ import (
 // +kubebuilder:printcolumn:name="DefaultInterface",type=string,JSONPath=".spec.defaultInterface"
 // +kubebuilder:printcolumn:name="Ready",type=boolean,JSONPath=".status.ready"
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 12`,messageExpression=`'name ' + self.metadata.name + ' is longer than 12 characters, with br- in front it is no name of a bridge'`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name != 'int'`,message="name int is refused because br-int is the integration bridge"
 type ProviderNetwork struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -28,8 +30,12 @@ type ProviderNetwork struct {
 type ProviderNetworkSpec struct {
 	// DefaultInterface is the name of the nodes' interface, at most 15 characters without slash and space.
 	// +kubebuilder:validation:Required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[^/[:space:]]*$')`,messageExpression=`'defaultInterface ' + self + ' can contain neither slash nor space'`
 	DefaultInterface string `json:"defaultInterface,omitempty"`
 	// CustomInterfaces name another interface on some nodes.
+	// +kubebuilder:validation:MaxItems=5000
 	CustomInterfaces []CustomInterface `json:"customInterfaces,omitempty"`
 	// ExcludeNodes are nodes that are not connected. A nodeSelector replaces them.
 	ExcludeNodes []string `json:"excludeNodes,omitempty"`
@@ -42,12 +48,18 @@ type ProviderNetworkSpec struct {
 	// PreserveVlanInterfaces keeps the VLAN interfaces of the interface working, as internal ports of the bridge.
 	PreserveVlanInterfaces bool `json:"preserveVlanInterfaces,omitempty"`
 	// VlanInterfaces are the VLAN interfaces to preserve, as <interface>.<vlan>.
+	// +kubebuilder:validation:MaxItems=4096
+	// +kubebuilder:validation:items:MaxLength=15
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches('^[^/[:space:]]+[.][0-9]{1,4}$')`,messageExpression=`'vlanInterfaces entry ' + self + ' is not an interface name, a dot and a VLAN ID'`
 	VlanInterfaces []string `json:"vlanInterfaces,omitempty"`
 }
 
 // CustomInterface names the interface on some nodes.
 type CustomInterface struct {
 	// Interface is the name of the nodes' interface, at most 15 characters without slash and space.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[^/[:space:]]*$')`,messageExpression=`'interface ' + self + ' can contain neither slash nor space'`
 	Interface string `json:"interface"`
 	// Nodes that use it.
 	Nodes []string `json:"nodes"`

@@ -25,10 +25,16 @@ type QoSPolicy struct {
 }
 
 // QoSPolicySpec is the wanted limits of a QoSPolicy.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?bindingType.orValue("") != ""`,message="bindingType of a qos policy has to be set: EIP or NATGW",fieldPath=".bindingType"
+// +kubebuilder:validation:XValidation:rule=`self.?bindingType.orValue("") != 'NATGW' || self.?shared.orValue(false)`,message="not support qos policy with bindingType NATGW that is not shared",fieldPath=".shared"
+// +kubebuilder:validation:XValidation:rule=`self.?shared.orValue(false) == oldSelf.?shared.orValue(false)`,message="not support qos change of shared",fieldPath=".shared"
+// +kubebuilder:validation:XValidation:rule=`self.?bindingType.orValue("") in [oldSelf.?bindingType.orValue("")]`,message="not support qos change of bindingType",fieldPath=".bindingType"
 type QoSPolicySpec struct {
 	// BandwidthLimitRules are the limits.
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=200
 	BandwidthLimitRules []QoSPolicyBandwidthLimitRule `json:"bandwidthLimitRules"`
 	// Shared lets several objects use the policy. A policy for gateways has to be shared. It cannot change.
 	Shared bool `json:"shared"`
@@ -38,16 +44,25 @@ type QoSPolicySpec struct {
 }
 
 // QoSPolicyBandwidthLimitRule is one limit.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?matchType.orValue("") != 'ip' || self.?matchValue.orValue("") != ""`,message="a rule with matchType ip needs matchValue",fieldPath=".matchValue"
 type QoSPolicyBandwidthLimitRule struct {
 	// Name of the limit, unique in the policy.
 	// +kubebuilder:validation:Required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Interface of a gateway that is limited, for example net1.
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9_-]*$')`,messageExpression=`'not support qos interface ' + self + ': letters, digits, _ and - only'`
 	Interface string `json:"interface,omitempty"`
 	// RateMax is the rate in Mbit/s as a decimal number in quotes.
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^[0-9]+([.][0-9]+)?$')`,messageExpression=`'not support qos rateMax ' + self + ': it is not a decimal number'`
 	RateMax string `json:"rateMax,omitempty"`
 	// BurstMax is the burst in MByte as a decimal number in quotes.
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^[0-9]+([.][0-9]+)?$')`,messageExpression=`'not support qos burstMax ' + self + ': it is not a decimal number'`
 	BurstMax string `json:"burstMax,omitempty"`
 	// Priority of the traffic control filter; the lowest that matches wins.
 	Priority int `json:"priority,omitempty"`
@@ -58,6 +73,8 @@ type QoSPolicyBandwidthLimitRule struct {
 	// +kubebuilder:validation:Enum="";ip
 	MatchType string `json:"matchType,omitempty"`
 	// MatchValue is src or dst, one space, and a prefix, for example src 10.0.0.0/8.
+	// +kubebuilder:validation:MaxLength=60
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.matches('^(src|dst) [^ ]+$') && isCIDR(self.substring(4)))`,messageExpression=`'not support qos matchValue ' + self + ': it is not src or dst, one space and a CIDR'`
 	MatchValue string `json:"matchValue,omitempty"`
 }
 
@@ -71,6 +88,7 @@ type QoSPolicyStatus struct {
 	// BandwidthLimitRules in effect.
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=200
 	BandwidthLimitRules []QoSPolicyBandwidthLimitRule `json:"bandwidthLimitRules"`
 	// Shared in effect.
 	Shared bool `json:"shared"`

@@ -23,10 +23,14 @@ type SecurityGroup struct {
 }
 
 // SecurityGroupSpec is the wanted rules of a SecurityGroup.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.tier) || self.tier != 1 || ((!has(self.ingressRules) || self.ingressRules.all(r, r.policy != 'pass')) && (!has(self.egressRules) || self.egressRules.all(r, r.policy != 'pass')))`,message="a rule of tier 1 can not have policy pass: no tier of security groups is left"
 type SecurityGroupSpec struct {
 	// IngressRules are for traffic towards the pods.
+	// +kubebuilder:validation:MaxItems=1000
 	IngressRules []SecurityGroupRule `json:"ingressRules,omitempty"`
 	// EgressRules are for traffic from the pods.
+	// +kubebuilder:validation:MaxItems=1000
 	EgressRules []SecurityGroupRule `json:"egressRules,omitempty"`
 	// AllowSameGroupTraffic permits traffic between pods of the group.
 	AllowSameGroupTraffic bool `json:"allowSameGroupTraffic,omitempty"`
@@ -37,9 +41,16 @@ type SecurityGroupSpec struct {
 }
 
 // SecurityGroupRule is one access rule.
+//
+// +kubebuilder:validation:XValidation:rule=`self.remoteType != 'address' || self.?remoteAddress.orValue("") != ""`,message="a rule with remoteType address needs remoteAddress",fieldPath=".remoteAddress"
+// +kubebuilder:validation:XValidation:rule=`self.remoteType != 'securityGroup' || self.?remoteSecurityGroup.orValue("") != ""`,message="a rule with remoteType securityGroup needs remoteSecurityGroup",fieldPath=".remoteSecurityGroup"
+// +kubebuilder:validation:XValidation:rule=`[self.?remoteAddress.orValue(""), self.?localAddress.orValue("")].all(a, a == "" || a.contains(':') == (self.ipVersion == 'ipv6'))`,message="remoteAddress and localAddress have to be of ipVersion"
+// +kubebuilder:validation:XValidation:rule=`!(self.?protocol.orValue("") in ['tcp', 'udp']) || (self.?portRangeMin.orValue(0) >= 1 && self.?portRangeMin.orValue(0) <= self.?portRangeMax.orValue(0))`,message="a rule for tcp or udp needs portRangeMin and portRangeMax from 1 to 65535, the first not above the last"
+// +kubebuilder:validation:XValidation:rule=`!(self.?protocol.orValue("") in ['tcp', 'udp']) || self.?localAddress.orValue("") == "" || (self.?sourcePortRangeMin.orValue(0) == 0 && self.?sourcePortRangeMax.orValue(0) == 0) || (self.?sourcePortRangeMin.orValue(0) >= 1 && self.?sourcePortRangeMin.orValue(0) <= self.?sourcePortRangeMax.orValue(0))`,message="sourcePortRangeMin and sourcePortRangeMax have to be from 1 to 65535, the first not above the last"
 type SecurityGroupRule struct {
 	// IPVersion is ipv4 or ipv6.
 	// +kubebuilder:validation:Enum=ipv4;ipv6
+	// +kubebuilder:validation:Required
 	IPVersion string `json:"ipVersion"`
 	// Protocol is all, icmp, tcp or udp.
 	// +kubebuilder:validation:Enum="";all;icmp;tcp;udp
@@ -47,11 +58,16 @@ type SecurityGroupRule struct {
 	// Priority of the rule, 1 to 16384. The lowest that matches wins.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16384
+	// +kubebuilder:validation:Required
 	Priority int `json:"priority,omitempty"`
 	// RemoteType says what the other side is: address or securityGroup.
 	// +kubebuilder:validation:Enum=address;securityGroup
+	// +kubebuilder:validation:Required
 	RemoteType string `json:"remoteType"`
 	// RemoteAddress is the address or prefix of the other side.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isCIDR(self) || isIP(self)`,messageExpression=`'remoteAddress ' + self + ' is not a CIDR or an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'remoteAddress ' + self + ' can not contain upper case'`
 	RemoteAddress string `json:"remoteAddress,omitempty"`
 	// RemoteSecurityGroup is the name of the other side's SecurityGroup.
 	RemoteSecurityGroup string `json:"remoteSecurityGroup,omitempty"`
@@ -64,6 +80,9 @@ type SecurityGroupRule struct {
 	// +kubebuilder:validation:Maximum=65535
 	PortRangeMax int `json:"portRangeMax,omitempty"`
 	// LocalAddress is the address or prefix of the pod's side. Empty matches any.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isCIDR(self) || isIP(self)`,messageExpression=`'localAddress ' + self + ' is not a CIDR or an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'localAddress ' + self + ' can not contain upper case'`
 	LocalAddress string `json:"localAddress,omitempty"`
 	// SourcePortRangeMin is the first source port of tcp and udp; with localAddress.
 	// +kubebuilder:validation:Minimum=0
@@ -75,6 +94,7 @@ type SecurityGroupRule struct {
 	SourcePortRangeMax int `json:"sourcePortRangeMax,omitempty"`
 	// Policy is allow, drop, or pass to leave the decision to later tiers.
 	// +kubebuilder:validation:Enum=allow;drop;pass
+	// +kubebuilder:validation:Required
 	Policy string `json:"policy"`
 }
 

@@ -26,6 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="ExcludeIPs",type=string,JSONPath=".spec.excludeIps"
 // +kubebuilder:printcolumn:name="U2OInterconnectionIP",type=string,JSONPath=".status.u2oInterconnectionIP"
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?spec.gateway.orValue("") in ["", self.?spec.gateway.orValue("")] || (oldSelf.?status.v4usingIPs.orValue(0.0) == 0.0 && oldSelf.?status.v6usingIPs.orValue(0.0) == 0.0)`,message="can't update gateway of cidr when any IPs in Using",fieldPath=".spec.gateway"
 type Subnet struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -37,6 +38,22 @@ type Subnet struct {
 }
 
 // SubnetSpec is the wanted network of a Subnet.
+//
+// +kubebuilder:validation:XValidation:rule=`(has(self.cidrBlock) && self.cidrBlock != "") || (has(self.vlan) && self.vlan != "")`,message="cidrBlock has to be set unless the subnet has a vlan",fieldPath=".cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`(has(self.cidrBlock) && self.cidrBlock != "") || ((!has(self.gateway) || self.gateway == "") && (!has(self.excludeIps) || self.excludeIps.size() == 0) && (!has(self.vips) || self.vips.size() == 0) && (!has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP == ""))`,message="gateway, excludeIps, vips and u2oInterconnectionIP must be empty for underlay subnet without cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`!has(self.gateway) || !has(self.cidrBlock) || self.gateway.split(',').all(g, !isIP(g) || self.cidrBlock.split(',').exists(c, !isCIDR(c) || cidr(c).containsIP(g)))`,messageExpression=`'gateway ' + self.gateway + ' is not in cidr ' + self.cidrBlock`,fieldPath=".gateway"
+// +kubebuilder:validation:XValidation:rule=`!has(self.gateway) || !has(self.cidrBlock) || self.gateway.split(',').all(g, !isIP(g) || self.cidrBlock.split(',').all(c, !isCIDR(c) || !(ip(g) in [cidr(c).masked().ip()]) || cidr(c).prefixLength() == (c.contains(':') ? 127 : 31)))`,messageExpression=`'gateway ' + self.gateway + ' is the network address of cidr ' + self.cidrBlock`,fieldPath=".gateway"
+// +kubebuilder:validation:XValidation:rule=`!has(self.gateway) || !has(self.cidrBlock) || self.gateway.split(',').all(g, !isIP(g) || g.contains(':') || self.cidrBlock.split(',').all(c, !isCIDR(c) || cidr(c).prefixLength() >= 31 || !cidr(c).containsIP(g) || (int(g.split('.')[0]) * 16777216 + int(g.split('.')[1]) * 65536 + int(g.split('.')[2]) * 256 + int(g.split('.')[3]) + 1) % [4294967296, 2147483648, 1073741824, 536870912, 268435456, 134217728, 67108864, 33554432, 16777216, 8388608, 4194304, 2097152, 1048576, 524288, 262144, 131072, 65536, 32768, 16384, 8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4][cidr(c).prefixLength()] != 0))`,messageExpression=`'gateway ' + self.gateway + ' is the broadcast address of cidr ' + self.cidrBlock`,fieldPath=".gateway"
+// +kubebuilder:validation:XValidation:rule=`!has(self.vips) || !has(self.cidrBlock) || self.vips.all(v, !isIP(v) || self.cidrBlock.split(',').exists(c, !isCIDR(c) || cidr(c).containsIP(v)))`,messageExpression=`'a vip is not in cidr ' + self.cidrBlock`,fieldPath=".vips"
+// +kubebuilder:validation:XValidation:rule=`!has(self.u2oInterconnectionIP) || !has(self.cidrBlock) || self.u2oInterconnectionIP.split(',').all(a, !isIP(a) || self.cidrBlock.split(',').exists(c, !isCIDR(c) || cidr(c).containsIP(a)))`,messageExpression=`'u2oInterconnectionIP ' + self.u2oInterconnectionIP + ' is not in cidr ' + self.cidrBlock`,fieldPath=".u2oInterconnectionIP"
+// +kubebuilder:validation:XValidation:rule=`!has(self.u2oInterconnectionIP) || !has(self.gateway) || self.u2oInterconnectionIP.split(',').all(a, a == "" || !(a in self.gateway.split(',')))`,messageExpression=`'u2oInterconnectionIP ' + self.u2oInterconnectionIP + ' is the gateway'`,fieldPath=".u2oInterconnectionIP"
+// +kubebuilder:validation:XValidation:rule=`!has(self.mtu) || self.mtu == 0 || self.mtu >= 1280 || !has(self.cidrBlock) || !self.cidrBlock.contains(':')`,message="mtu is below the IPv6 minimum 1280",fieldPath=".mtu"
+// +kubebuilder:validation:XValidation:rule=`!has(self.natOutgoing) || !self.natOutgoing || !has(self.externalEgressGateway) || self.externalEgressGateway == ""`,message="conflict configuration: natOutgoing and externalEgressGateway exclude each other"
+// +kubebuilder:validation:XValidation:rule=`!has(self.externalEgressGateway) || self.externalEgressGateway == "" || !has(self.cidrBlock) || (self.externalEgressGateway.contains(':') == self.cidrBlock.contains(':') && self.externalEgressGateway.contains('.') == self.cidrBlock.contains('.'))`,message="invalid external egress gateway: it needs one address per address family of cidrBlock",fieldPath=".externalEgressGateway"
+// +kubebuilder:validation:XValidation:rule=`!has(self.logicalGateway) || !self.logicalGateway || !has(self.u2oInterconnection) || !self.u2oInterconnection`,message="logicalGateway and u2oInterconnection can not be true at the same time"
+// +kubebuilder:validation:XValidation:rule=`!self.?u2oFeatures.overlayOnlyRouting.orValue(false) || (self.?u2oInterconnection.orValue(false) && self.?vlan.orValue("") != "")`,message="overlayOnlyRouting needs u2oInterconnection and a vlan",fieldPath=".u2oFeatures"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?vpc.orValue("") in ["", self.?vpc.orValue("")]`,message="vpc can only be changed from empty",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`(oldSelf.?cidrBlock.orValue("") == "") == (self.?cidrBlock.orValue("") == "")`,message="cidrBlock can be neither added to nor removed from a subnet",fieldPath=".cidrBlock"
 type SubnetSpec struct {
 	// Default marks the cluster's default subnet. The controller clears it on any other subnet.
 	Default bool `json:"default"`
@@ -50,10 +67,25 @@ type SubnetSpec struct {
 	// NamespaceSelectors choose by labels further namespaces whose pods use this subnet.
 	NamespaceSelectors []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
 	// CIDRBlock is the prefix of the subnet: one, or an IPv4 and an IPv6 prefix separated by a comma, for example 10.16.0.0/16,fd00:10:16::/64.
+	// +kubebuilder:validation:MaxLength=62
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isCIDR(self) || (self.contains(',') && isCIDR(self.substring(0, self.indexOf(','))) && isCIDR(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'cidrBlock ' + self + ' has a format error: it is not a CIDR, or an IPv4 and an IPv6 CIDR separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'cidrBlock ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'cidrBlock ' + self + ' has two CIDRs of one address family'`
+	// +kubebuilder:validation:XValidation:rule=`self.split(',').all(c, !isCIDR(c) || cidr(c).prefixLength() < (c.contains(':') ? 128 : 32))`,messageExpression=`'cidrBlock ' + self + ' mask is invalid: a subnet needs more than one address'`
+	// +kubebuilder:validation:XValidation:rule=`self.split(',').all(c, !isCIDR(c) || cidr(c).ip().isGlobalUnicast())`,messageExpression=`'cidrBlock ' + self + ' is not a range of global unicast addresses'`
 	CIDRBlock string `json:"cidrBlock,omitempty"`
 	// Gateway is the address of the gateway, one per family separated by a comma. Empty becomes the first usable address.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'gateway ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'gateway ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'gateway ' + self + ' has two addresses of one family'`
 	Gateway string `json:"gateway,omitempty"`
 	// ExcludeIps are addresses that are never given to pods: addresses, or ranges first..last. The gateway is added.
+	// +kubebuilder:validation:MaxItems=4096
+	// +kubebuilder:validation:items:MaxLength=80
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || (self.contains('..') && isIP(self.substring(0, self.indexOf('..'))) && isIP(self.substring(self.indexOf('..') + 2)) && ip(self.substring(0, self.indexOf('..'))).family() == ip(self.substring(self.indexOf('..') + 2)).family())`,messageExpression=`'excludeIps entry ' + self + ' is not a valid address or address range first..last'`
+	// +kubebuilder:validation:items:XValidation:rule=`!self.contains('..') || self.contains(':') || !isIP(self.substring(0, self.indexOf('..'))) || !isIP(self.substring(self.indexOf('..') + 2)) || int(self.substring(0, self.indexOf('..')).split('.')[0]) * 16777216 + int(self.substring(0, self.indexOf('..')).split('.')[1]) * 65536 + int(self.substring(0, self.indexOf('..')).split('.')[2]) * 256 + int(self.substring(0, self.indexOf('..')).split('.')[3]) <= int(self.substring(self.indexOf('..') + 2).split('.')[0]) * 16777216 + int(self.substring(self.indexOf('..') + 2).split('.')[1]) * 65536 + int(self.substring(self.indexOf('..') + 2).split('.')[2]) * 256 + int(self.substring(self.indexOf('..') + 2).split('.')[3])`,messageExpression=`'excludeIps entry ' + self + ' is not a valid ip range: the first address is above the last'`
+	// +kubebuilder:validation:items:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'excludeIps entry ' + self + ' can not contain upper case'`
 	ExcludeIps []string `json:"excludeIps,omitempty"`
 	// Provider is the network provider: ovn for the cluster network, <nad>.<namespace>.ovn for a further OVN network, <nad>.<namespace> for address management only.
 	Provider string `json:"provider,omitempty"`
@@ -67,22 +99,40 @@ type SubnetSpec struct {
 	// NatOutgoing replaces the source address of traffic that leaves the cluster by that of the node.
 	NatOutgoing bool `json:"natOutgoing"`
 	// NatOutgoingPolicyRules choose flows that natOutgoing does or does not apply to; the first rule that matches decides.
+	// +kubebuilder:validation:MaxItems=1000
 	NatOutgoingPolicyRules []NatOutgoingPolicyRule `json:"natOutgoingPolicyRules,omitempty"`
 	// ExternalEgressGateway sends traffic that leaves the cluster to this gateway by policy routing: one address per family, separated by a comma.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'invalid external egress gateway ' + self + ': it is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'invalid external egress gateway ' + self + ': it has two addresses of one family'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'externalEgressGateway ' + self + ' can not contain upper case'`
 	ExternalEgressGateway string `json:"externalEgressGateway,omitempty"`
 	// PolicyRoutingPriority is the priority of the node's ip rule for externalEgressGateway, 1 to 32765.
+	// +kubebuilder:validation:XValidation:rule=`self >= 0 && self <= 32765`,message="policyRoutingPriority is not in the range 1 to 32765"
 	PolicyRoutingPriority uint32 `json:"policyRoutingPriority,omitempty"`
 	// PolicyRoutingTableID is the node's routing table for externalEgressGateway, 1 to 2147483647 without 252 to 255; each subnet needs its own.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	// +kubebuilder:validation:XValidation:rule=`!(self in [252, 253, 254, 255])`,message="policyRoutingTableID 252 to 255 are tables of the kernel"
 	PolicyRoutingTableID uint32 `json:"policyRoutingTableID,omitempty"`
 	// Mtu of the pods' interfaces in bytes, 68 to 65535, and at least 1280 with IPv6. Empty means the cluster's.
+	// +kubebuilder:validation:XValidation:rule=`self == 0 || (self >= 68 && self <= 65535)`,message="mtu is not in the range 68 to 65535"
 	Mtu uint32 `json:"mtu,omitempty"`
 	// Private refuses traffic from other subnets, except from allowSubnets.
 	Private bool `json:"private"`
 	// AllowSubnets are prefixes that can reach this subnet although it is private.
+	// +kubebuilder:validation:MaxItems=4096
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule=`self == "" || isCIDR(self)`,messageExpression=`'allowSubnets entry ' + self + ' is not a valid CIDR'`
+	// +kubebuilder:validation:items:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'allowSubnets entry ' + self + ' can not contain upper case'`
 	AllowSubnets []string `json:"allowSubnets,omitempty"`
 	// Vlan is the Vlan object that puts the subnet on a provider network (underlay).
 	Vlan string `json:"vlan,omitempty"`
 	// Vips are addresses in this subnet for OVN virtual ports.
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self)`,messageExpression=`'vips entry ' + self + ' is not an IP address'`
+	// +kubebuilder:validation:items:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'vips entry ' + self + ' can not contain upper case'`
 	Vips []string `json:"vips,omitempty"`
 	// LogicalGateway makes the OVN router the gateway of an underlay subnet. It excludes u2oInterconnection.
 	LogicalGateway bool `json:"logicalGateway,omitempty"`
@@ -101,12 +151,17 @@ type SubnetSpec struct {
 	// IPv6RAConfigs replace the options of router advertisements, as key=value separated by commas. Empty means address_mode=dhcpv6_stateful,max_interval=30,min_interval=5,send_periodic=true.
 	IPv6RAConfigs string `json:"ipv6RAConfigs,omitempty"`
 	// Acls are access rules of the logical switch in the words of OVN.
+	// +kubebuilder:validation:MaxItems=5000
 	Acls []ACL `json:"acls,omitempty"`
 	// AllowEWTraffic permits traffic inside the subnet whatever acls says.
 	AllowEWTraffic bool `json:"allowEWTraffic,omitempty"`
 	// U2OInterconnection connects an underlay subnet with the overlay subnets of its VPC. It excludes logicalGateway.
 	U2OInterconnection bool `json:"u2oInterconnection,omitempty"`
 	// U2OInterconnectionIP fixes the router's address in the underlay subnet: inside cidrBlock and not the gateway.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'u2oInterconnectionIP ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'u2oInterconnectionIP ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'u2oInterconnectionIP ' + self + ' has two addresses of one family'`
 	U2OInterconnectionIP string `json:"u2oInterconnectionIP,omitempty"`
 	// U2OFeatures refine u2oInterconnection.
 	U2OFeatures *U2OFeatures `json:"u2oFeatures,omitempty"`
@@ -130,6 +185,8 @@ type ACL struct {
 	// +kubebuilder:validation:Enum=from-lport;to-lport
 	Direction string `json:"direction,omitempty"`
 	// Priority of the rule, 0 to 32767. The highest that matches wins.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=32767
 	Priority int `json:"priority,omitempty"`
 	// Match is an OVN match expression, for example ip4.src == 10.0.1.0/24 && tcp.
 	Match string `json:"match,omitempty"`
@@ -148,10 +205,16 @@ type NatOutgoingPolicyRule struct {
 }
 
 // NatOutGoingPolicyMatch chooses flows by their addresses; both fields have to match, and addresses are of one family.
+//
+// +kubebuilder:validation:XValidation:rule=`!((has(self.srcIPs) && self.srcIPs.contains('.')) || (has(self.dstIPs) && self.dstIPs.contains('.'))) || !((has(self.srcIPs) && self.srcIPs.contains(':')) || (has(self.dstIPs) && self.dstIPs.contains(':')))`,message="match ips protocol is not consistent: all addresses have to be of one family"
 type NatOutGoingPolicyMatch struct {
 	// SrcIPs are addresses or prefixes of the source, separated by commas. Empty matches any.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || isCIDR(self) || (self.contains(',') && self.matches('^[0-9A-Fa-f.:/, ]+$'))`,messageExpression=`'srcIPs ' + self + ' is not a list of IP addresses and CIDRs separated by commas'`
 	SrcIPs string `json:"srcIPs,omitempty"`
 	// DstIPs are addresses or prefixes of the destination, separated by commas. Empty matches any.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || isCIDR(self) || (self.contains(',') && self.matches('^[0-9A-Fa-f.:/, ]+$'))`,messageExpression=`'dstIPs ' + self + ' is not a list of IP addresses and CIDRs separated by commas'`
 	DstIPs string `json:"dstIPs,omitempty"`
 }
 
@@ -197,6 +260,7 @@ type SubnetStatus struct {
 	// U2OInterconnectionVPC is the VPC that the underlay subnet is connected with.
 	U2OInterconnectionVPC string `json:"u2oInterconnectionVPC"`
 	// NatOutgoingPolicyRules are the rules in effect with their identities.
+	// +kubebuilder:validation:MaxItems=1000
 	NatOutgoingPolicyRules []NatOutgoingPolicyRuleStatus `json:"natOutgoingPolicyRules"`
 	// McastQuerierIP is the source address of multicast queries.
 	McastQuerierIP string `json:"mcastQuerierIP"`

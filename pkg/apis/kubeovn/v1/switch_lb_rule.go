@@ -27,19 +27,33 @@ type SwitchLBRule struct {
 }
 
 // SwitchLBRuleSpec is the wanted load balancer of a SwitchLBRule.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?vip.orValue("") != ""`,message="vip of a load balancer has to be set",fieldPath=".vip"
+// +kubebuilder:validation:XValidation:rule=`self.?ports.orValue([]).size() > 0`,message="ports of a load balancer have to be set",fieldPath=".ports"
 type SwitchLBRuleSpec struct {
 	// Vip is the address of the load balancer; an IPv4 and an IPv6 address separated by a comma for dual stack.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'vip ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'vip ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'vip ' + self + ' has two addresses of one family'`
 	Vip string `json:"vip"`
 	// Namespace of the pods and of the Service that is made. Empty means default.
 	Namespace string `json:"namespace"`
 	// Selector chooses the pods, as key:value of their labels; all have to match.
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=400
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches('^[^:]+:.*$')`,messageExpression=`'selector entry ' + self + ' is not key:value'`
 	Selector []string `json:"selector"`
 	// Endpoints are the addresses behind the load balancer; they replace selector.
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self)`,messageExpression=`'endpoints entry ' + self + ' is not an IP address'`
 	Endpoints []string `json:"endpoints"`
 	// SessionAffinity ClientIP sends a client always to the same pod. Empty means None.
 	// +kubebuilder:validation:Enum="";ClientIP;None
 	SessionAffinity string `json:"sessionAffinity,omitempty"`
 	// Ports of the load balancer.
+	// +kubebuilder:validation:MaxItems=1000
 	Ports []SwitchLBRulePort `json:"ports"`
 }
 
@@ -50,12 +64,15 @@ type SwitchLBRulePort struct {
 	// Port of the load balancer's address.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:validation:Required
 	Port int32 `json:"port"`
 	// TargetPort is the port of the pods. Empty means port.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=65535
 	TargetPort int32 `json:"targetPort,omitempty"`
 	// Protocol is TCP, UDP or SCTP. Empty means TCP.
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule=`self.upperAscii() in ["", 'TCP', 'UDP', 'SCTP']`,messageExpression=`'protocol ' + self + ' is none of TCP, UDP and SCTP'`
 	Protocol string `json:"protocol"`
 }
 

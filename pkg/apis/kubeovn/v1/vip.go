@@ -32,18 +32,33 @@ type Vip struct {
 }
 
 // VipSpec is the wanted address of a Vip.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?subnet.orValue("") != ""`,message="subnet of a vip has to be set",fieldPath=".subnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?subnet.orValue("") in ["", self.?subnet.orValue("")]`,message="vip has been assigned, does not support change of subnet",fieldPath=".subnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v4ip.orValue("") in ["", self.?v4ip.orValue("")]`,message="vip has been assigned, does not support change of v4ip",fieldPath=".v4ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") in ["", self.?v6ip.orValue("")]`,message="vip has been assigned, does not support change of v6ip",fieldPath=".v6ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="vip has been assigned, does not support change of macAddress",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`self.?type.orValue("") in [oldSelf.?type.orValue("")]`,message="vip does not support change of type",fieldPath=".type"
 type VipSpec struct {
 	// Namespace of the pods that selector looks at.
 	Namespace string `json:"namespace"`
 	// Subnet that the address is from.
 	Subnet string `json:"subnet"`
 	// Type is empty for an address that pods share, switch_lb_vip for the front of a load balancer, kube_host_vm_vip for virtual machines of a hosted cluster.
+	// +kubebuilder:validation:Enum="";switch_lb_vip;kube_host_vm_vip
 	Type string `json:"type"`
 	// V4ip is the IPv4 address. The controller fills it when it is empty and the subnet has IPv4.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4ip ' + self + ' is not an IPv4 address'`
 	V4ip string `json:"v4ip"`
 	// V6ip is the IPv6 address in lower case. The controller fills it when it is empty and the subnet has IPv6.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6ip ' + self + ' is not an IPv6 address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6ip ' + self + ' can not contain upper case'`
 	V6ip string `json:"v6ip"`
 	// MacAddress is the MAC. The controller fills it when it is empty.
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')`,messageExpression=`'macAddress ' + self + ' is not a MAC address such as 00:00:00:1a:2b:3c'`
 	MacAddress string `json:"macAddress"`
 	// ParentV4ip is accepted for old objects and has no effect.
 	ParentV4ip string `json:"parentV4ip,omitempty"`

@@ -31,6 +31,7 @@ type VlanSpec struct {
 	// +kubebuilder:validation:Maximum=4095
 	ID int `json:"id"`
 	// Provider is the name of the ProviderNetwork. Empty becomes the default provider network.
+	// +kubebuilder:validation:Required
 	Provider string `json:"provider,omitempty"`
 	// VlanID is an old name of id; the controller moves it there.
 	// +kubebuilder:validation:Minimum=0

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="DefaultSubnet",type=string,JSONPath=".status.defaultLogicalSwitch"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec) || !has(self.spec.vpcPeerings) || self.spec.vpcPeerings.all(p, !has(p.remoteVpc) || p.remoteVpc != self.metadata.name)`,message="a vpc can not peer with itself",fieldPath=".spec.vpcPeerings"
 type Vpc struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -36,10 +37,13 @@ type VpcSpec struct {
 	// DefaultSubnet is the subnet of this VPC that pods of its namespaces get when nothing else is chosen.
 	DefaultSubnet string `json:"defaultSubnet,omitempty"`
 	// StaticRoutes are routes of the VPC's logical router.
+	// +kubebuilder:validation:MaxItems=5000
 	StaticRoutes []*StaticRoute `json:"staticRoutes,omitempty"`
 	// PolicyRoutes are routing policies of the VPC's logical router; they win over static routes.
+	// +kubebuilder:validation:MaxItems=5000
 	PolicyRoutes []*PolicyRoute `json:"policyRoutes,omitempty"`
 	// VpcPeerings are direct links to the routers of other VPCs.
+	// +kubebuilder:validation:MaxItems=500
 	VpcPeerings []*VpcPeering `json:"vpcPeerings,omitempty"`
 	// EnableExternal connects the router to the default external subnet and to the extra external subnets.
 	EnableExternal bool `json:"enableExternal,omitempty"`
@@ -54,13 +58,22 @@ type VpcSpec struct {
 }
 
 // StaticRoute is one route of a logical router.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?cidr.orValue("") != "" && self.?nextHopIP.orValue("") != ""`,message="a static route needs cidr and nextHopIP"
+// +kubebuilder:validation:XValidation:rule=`(!has(self.cidr) || !has(self.nextHopIP)) || self.cidr == "" || self.nextHopIP == "" || self.cidr.contains(':') == self.nextHopIP.contains(':')`,messageExpression=`'cidr ' + self.cidr + ' and nextHopIP ' + self.nextHopIP + ' are not of the same address family'`
 type StaticRoute struct {
 	// Policy says whether cidr is compared with the source (policySrc) or the destination (policyDst) address. Empty means policyDst.
 	// +kubebuilder:validation:Enum="";policySrc;policyDst
 	Policy RoutePolicy `json:"policy,omitempty"`
 	// CIDR is the prefix, or one address, that the route is for, for example 0.0.0.0/0.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isCIDR(self) || isIP(self)`,messageExpression=`'cidr ' + self + ' is not a CIDR or an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'cidr ' + self + ' can not contain upper case'`
 	CIDR string `json:"cidr"`
 	// NextHopIP is the address of the next hop, of the same family as cidr.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self)`,messageExpression=`'nextHopIP ' + self + ' is not an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'nextHopIP ' + self + ' can not contain upper case'`
 	NextHopIP string `json:"nextHopIP"`
 	// ECMPMode set to ecmp_symmetric_reply makes replies take the path of the request.
 	ECMPMode string `json:"ecmpMode"`
@@ -80,8 +93,14 @@ const (
 )
 
 // PolicyRoute is one routing policy of a logical router.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?action.orValue("") != ""`,message="a policy route needs an action: allow, drop or reroute",fieldPath=".action"
+// +kubebuilder:validation:XValidation:rule=`self.?match.orValue("") != ""`,message="a policy route needs a match",fieldPath=".match"
+// +kubebuilder:validation:XValidation:rule=`self.?action.orValue("") != 'reroute' || self.?nextHopIP.orValue("") != ""`,message="a policy route that reroutes needs nextHopIP",fieldPath=".nextHopIP"
 type PolicyRoute struct {
 	// Priority of the policy, 0 to 32767. The highest that matches wins.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=32767
 	Priority int `json:"priority,omitempty"`
 	// Match is an OVN match expression, for example ip4.src == 10.0.1.0/24.
 	Match string `json:"match,omitempty"`
@@ -89,6 +108,8 @@ type PolicyRoute struct {
 	// +kubebuilder:validation:Enum="";allow;drop;reroute
 	Action PolicyRouteAction `json:"action,omitempty"`
 	// NextHopIP is where reroute sends packets: one address, or several separated by commas (ECMP).
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && self.matches('^[0-9A-Fa-f.:, ]+$'))`,messageExpression=`'nextHopIP ' + self + ' is not a list of IP addresses separated by commas'`
 	NextHopIP string `json:"nextHopIP,omitempty"`
 }
 
@@ -105,17 +126,26 @@ const (
 // VpcPeering is a link between the routers of two VPCs; the other VPC has the mirror image.
 type VpcPeering struct {
 	// RemoteVpc is the name of the other VPC.
+	// +kubebuilder:validation:MaxLength=253
 	RemoteVpc string `json:"remoteVpc,omitempty"`
 	// LocalConnectIP is this router's address on the link with prefix length, for example 169.254.0.1/30; two separated by a comma for dual stack.
+	// +kubebuilder:validation:MaxLength=62
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isCIDR(self) || (self.contains(',') && isCIDR(self.substring(0, self.indexOf(','))) && isCIDR(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'localConnectIP ' + self + ' is not an address with prefix length such as 169.254.0.1/30, or two separated by a comma'`
 	LocalConnectIP string `json:"localConnectIP,omitempty"`
 }
 
 // BFDPort describes a router port for BFD sessions with egress gateways.
+//
+// +kubebuilder:validation:XValidation:rule=`!self.?enabled.orValue(false) || self.?ip.orValue("") != ""`,message="ip has to be set when the BFD port is enabled",fieldPath=".ip"
 type BFDPort struct {
 	// Enabled makes the port.
 	// +kubebuilder:default=false
 	Enabled bool `json:"enabled"`
 	// IP is the address of the port: one, or an IPv4 and an IPv6 address separated by a comma.
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'ip ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'ip ' + self + ' can not contain upper case'`
+	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'ip ' + self + ' has two addresses of one family'`
 	IP string `json:"ip,omitempty"`
 	// NodeSelector chooses the nodes that can host the port. Without it at most three nodes are taken.
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`

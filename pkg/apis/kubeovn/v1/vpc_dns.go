@@ -27,12 +27,16 @@ type VpcDns struct {
 }
 
 // VpcDnsSpec is the wanted server of a VpcDns.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?vpc.orValue("") != ""`,message="vpc of a dns server has to be set",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`self.?subnet.orValue("") != ""`,message="subnet of a dns server has to be set",fieldPath=".subnet"
 type VpcDnsSpec struct {
 	// Vpc that the server is for; one object is active per VPC.
 	Vpc string `json:"vpc"`
 	// Subnet of the VPC that the server's pods are in.
 	Subnet string `json:"subnet"`
 	// Replicas is the number of pods, 1 to 3. Empty means 2.
+	// +kubebuilder:validation:XValidation:rule=`self >= 0 && self <= 3`,message="replicas is not in the range 1 to 3"
 	Replicas int32 `json:"replicas,omitempty"`
 	// Corefile is the name of the ConfigMap that holds the server's configuration.
 	// +kubebuilder:default=vpc-dns-corefile

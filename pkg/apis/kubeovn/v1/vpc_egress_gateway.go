@@ -35,6 +35,12 @@ type VpcEgressGateway struct {
 }
 
 // VpcEgressGatewaySpec is the wanted gateway of a VpcEgressGateway.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?policies.orValue([]).size() + self.?selectors.orValue([]).size() > 0`,message="a gateway needs at least one of policies and selectors"
+// +kubebuilder:validation:XValidation:rule=`self.?internalIPs.orValue([]).size() == 0 || self.internalIPs.size() >= self.?replicas.orValue(1)`,message="internalIPs needs at least as many entries as replicas",fieldPath=".internalIPs"
+// +kubebuilder:validation:XValidation:rule=`self.?externalIPs.orValue([]).size() == 0 || self.externalIPs.size() >= self.?replicas.orValue(1)`,message="externalIPs needs at least as many entries as replicas",fieldPath=".externalIPs"
+// +kubebuilder:validation:XValidation:rule=`self.?internalIPs.orValue([]).size() == 0 || self.?internalIPPool.orValue("") == ""`,message="internalIPs and internalIPPool exclude each other",fieldPath=".internalIPPool"
+// +kubebuilder:validation:XValidation:rule=`self.?externalIPs.orValue([]).size() == 0 || self.?externalIPPool.orValue("") == ""`,message="externalIPs and externalIPPool exclude each other",fieldPath=".externalIPPool"
 type VpcEgressGatewaySpec struct {
 	// VPC whose traffic takes the gateway. Empty means the default VPC.
 	VPC string `json:"vpc,omitempty"`
@@ -48,6 +54,9 @@ type VpcEgressGatewaySpec struct {
 	// +kubebuilder:validation:Maximum=10
 	Replicas int32 `json:"replicas,omitempty"`
 	// Prefix of the name of the Deployment, which is prefix and the name of this object. It cannot change.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^[a-z0-9]([-a-z0-9]*)$')`,messageExpression=`'prefix ' + self + ' is not the beginning of a name: lower case letters, digits and -'`
+	// +kubebuilder:validation:XValidation:rule=`self == oldSelf`,message="prefix of a gateway can not change"
 	Prefix string `json:"prefix,omitempty"`
 	// Image of the gateway's pods. Empty means that of the controller's settings.
 	Image string `json:"image,omitempty"`
@@ -55,18 +64,28 @@ type VpcEgressGatewaySpec struct {
 	InternalSubnet string `json:"internalSubnet,omitempty"`
 	// ExternalSubnet is the subnet of the outside interfaces; its provider names a NetworkAttachmentDefinition.
 	// +kubebuilder:validation:Required
+	// +kubebuilder:validation:MinLength=1
 	ExternalSubnet string `json:"externalSubnet"`
 	// InternalIPs are the inside addresses, an entry per pod: an IPv4 address, an IPv6 address, or both separated by a comma.
 	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=55
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'internalIPs entry ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:items:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'internalIPs entry ' + self + ' has two addresses of one family'`
 	InternalIPs []string `json:"internalIPs,omitempty"`
 	// ExternalIPs are the outside addresses, an entry per pod: an IPv4 address, an IPv6 address, or both separated by a comma.
 	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=55
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'externalIPs entry ' + self + ' is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
+	// +kubebuilder:validation:items:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'externalIPs entry ' + self + ' has two addresses of one family'`
 	ExternalIPs []string `json:"externalIPs,omitempty"`
 	// InternalIPPool is the IPPool of the inside addresses; it excludes internalIPs.
 	InternalIPPool string `json:"internalIPPool,omitempty"`
 	// ExternalIPPool is the IPPool of the outside addresses; it excludes externalIPs.
 	ExternalIPPool string `json:"externalIPPool,omitempty"`
 	// Selectors choose the pods whose traffic takes the gateway.
+	// +kubebuilder:validation:MaxItems=200
 	Selectors []VpcEgressGatewaySelector `json:"selectors,omitempty"`
 	// TrafficPolicy Local prefers the gateway pod on the node of the traffic; Cluster uses all.
 	// +kubebuilder:default=Cluster
@@ -80,8 +99,10 @@ type VpcEgressGatewaySpec struct {
 	// +kubebuilder:default={}
 	BFD VpcEgressGatewayBFD `json:"bfd,omitempty"`
 	// Policies choose the prefixes and subnets whose traffic takes the gateway.
+	// +kubebuilder:validation:MaxItems=200
 	Policies []VpcEgressGatewayPolicy `json:"policies,omitempty"`
 	// NodeSelector chooses the nodes that can run the gateway; one entry has to match.
+	// +kubebuilder:validation:MaxItems=50
 	NodeSelector []VpcEgressGatewayNodeSelector `json:"nodeSelector,omitempty"`
 	// Tolerations of the gateway's pods.
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
@@ -94,6 +115,10 @@ type VpcEgressGatewaySpec struct {
 }
 
 // VpcEgressGatewaySelector chooses pods; both selectors have to match.
+//
+// +kubebuilder:validation:XValidation:rule=`(!has(self.namespaceSelector) || self.namespaceSelector.?matchLabels.orValue({}).size() > 0 || self.namespaceSelector.?matchExpressions.orValue([]).size() > 0)`,message="namespaceSelector needs matchLabels or matchExpressions",fieldPath=".namespaceSelector"
+// +kubebuilder:validation:XValidation:rule=`(!has(self.podSelector) || self.podSelector.?matchLabels.orValue({}).size() > 0 || self.podSelector.?matchExpressions.orValue([]).size() > 0)`,message="podSelector needs matchLabels or matchExpressions",fieldPath=".podSelector"
+// +kubebuilder:validation:XValidation:rule=`has(self.namespaceSelector) || has(self.podSelector)`,message="a selector needs namespaceSelector or podSelector"
 type VpcEgressGatewaySelector struct {
 	// NamespaceSelector chooses the namespaces of the pods. Empty matches all.
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
@@ -124,15 +149,22 @@ type VpcEgressGatewayBFD struct {
 }
 
 // VpcEgressGatewayPolicy chooses traffic by its source.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?ipBlocks.orValue([]).size() + self.?subnets.orValue([]).size() > 0`,message="a policy needs ipBlocks or subnets"
 type VpcEgressGatewayPolicy struct {
 	// SNAT replaces the source address by the outside address of the gateway pod.
 	// +kubebuilder:default=false
 	SNAT bool `json:"snat"`
 	// IPBlocks are the prefixes or addresses of the traffic.
 	// +listType=set
+	// +kubebuilder:validation:MaxItems=500
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule=`isCIDR(self) || isIP(self)`,messageExpression=`'ipBlocks entry ' + self + ' is not a CIDR or an IP address'`
 	IPBlocks []string `json:"ipBlocks,omitempty"`
 	// Subnets are the subnets of the traffic.
 	// +listType=set
+	// +kubebuilder:validation:MaxItems=500
+	// +kubebuilder:validation:items:MaxLength=253
 	Subnets []string `json:"subnets,omitempty"`
 }
 
@@ -141,16 +173,22 @@ type VpcEgressGatewayNodeSelector struct {
 	// MatchLabels are labels that the node has to have.
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
 	// MatchExpressions are requirements on the node's labels.
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])`,message="operator of matchExpressions is none of In, NotIn, Exists, DoesNotExist, Gt and Lt"
 	MatchExpressions []corev1.NodeSelectorRequirement `json:"matchExpressions,omitempty"`
 	// MatchFields are requirements on the node's fields.
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])`,message="operator of matchFields is none of In, NotIn, Exists, DoesNotExist, Gt and Lt"
 	MatchFields []corev1.NodeSelectorRequirement `json:"matchFields,omitempty"`
 }
 
 // VpcEgressGatewayBandwidth limits a gateway pod, seen from its clients.
 type VpcEgressGatewayBandwidth struct {
 	// Ingress is the limit towards clients: a whole number of Mbit/s, or a number with M, Mi, G or Gi.
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 0 && self <= 9223372036854 : self.matches('^[0-9]+(M|Mi|G|Gi)?$')`,message="ingress is neither a whole number of Mbit/s up to 9223372036854 nor a number with M, Mi, G or Gi"
 	Ingress *intstr.IntOrString `json:"ingress,omitempty"`
 	// Egress is the limit from clients: a whole number of Mbit/s, or a number with M, Mi, G or Gi.
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 0 && self <= 9223372036854 : self.matches('^[0-9]+(M|Mi|G|Gi)?$')`,message="egress is neither a whole number of Mbit/s up to 9223372036854 nor a number with M, Mi, G or Gi"
 	Egress *intstr.IntOrString `json:"egress,omitempty"`
 }
 

@@ -101,10 +101,14 @@ type VpcEgressGatewayLogEndpoints struct {
 	// SourceCIDRs are prefixes of the source.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule=`isCIDR(self)`,messageExpression=`'sourceCIDRs entry ' + self + ' is not a CIDR'`
 	SourceCIDRs []string `json:"sourceCIDRs,omitempty"`
 	// DestinationCIDRs are prefixes of the destination.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule=`isCIDR(self)`,messageExpression=`'destinationCIDRs entry ' + self + ' is not a CIDR'`
 	DestinationCIDRs []string `json:"destinationCIDRs,omitempty"`
 	// SourcePorts are ranges of the source port.
 	// +kubebuilder:validation:MaxItems=64
@@ -115,6 +119,8 @@ type VpcEgressGatewayLogEndpoints struct {
 }
 
 // VpcEgressGatewayPortRange is a range of ports.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?start.orValue(0) <= self.?end.orValue(0)`,message="start of a port range is above its end"
 type VpcEgressGatewayPortRange struct {
 	// Start is the first port.
 	// +kubebuilder:validation:Minimum=0

@@ -33,6 +33,11 @@ type VpcNatGateway struct {
 }
 
 // VpcNatGatewaySpec is the wanted gateway of a VpcNatGateway.
+//
+// +kubebuilder:validation:XValidation:rule=`self.?vpc.orValue("") != ""`,message="vpc of a gateway has to be set",fieldPath=".vpc"
+// +kubebuilder:validation:XValidation:rule=`self.?subnet.orValue("") != ""`,message="subnet of a gateway has to be set",fieldPath=".subnet"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?namespace.orValue("") in ["", self.?namespace.orValue("")]`,message="spec.namespace is immutable",fieldPath=".namespace"
+// +kubebuilder:validation:XValidation:rule=`(oldSelf.?replicas.orValue(1) > 1) == (self.?replicas.orValue(1) > 1)`,message="change of replicas between one and more is not supported; delete and recreate the gateway",fieldPath=".replicas"
 type VpcNatGatewaySpec struct {
 	// Namespace of the gateway's workload. Empty means that of the controller; it cannot change once set.
 	Namespace string `json:"namespace,omitempty"`
@@ -43,10 +48,19 @@ type VpcNatGatewaySpec struct {
 	// ExternalSubnets are the names of the external networks; the first is used. Empty means ovn-vpc-external-network.
 	ExternalSubnets []string `json:"externalSubnets"`
 	// LanIP is the gateway's address in subnet, the next hop of the VPC's routes. The controller fills it when there is one replica.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self)`,messageExpression=`'lanIp ' + self + ' is not an IP address'`
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'lanIp ' + self + ' can not contain upper case'`
 	LanIP string `json:"lanIp"`
 	// Selector chooses the nodes that can run the gateway, as "key: value" of their labels.
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=400
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches('^[^:]+:.*$')`,messageExpression=`'selector entry ' + self + ' is not key: value'`
 	Selector []string `json:"selector"`
 	// Tolerations of the gateway's pods.
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(t, t.?operator.orValue("") in ["", 'Equal', 'Exists'])`,message="operator of a toleration is neither Equal nor Exists"
+	// +kubebuilder:validation:XValidation:rule=`self.all(t, t.?effect.orValue("") in ["", 'NoSchedule', 'PreferNoSchedule', 'NoExecute'])`,message="effect of a toleration is none of NoSchedule, PreferNoSchedule and NoExecute"
 	Tolerations []corev1.Toleration `json:"tolerations"`
 	// Affinity of the gateway's pods.
 	Affinity corev1.Affinity `json:"affinity"`
@@ -64,8 +78,12 @@ type VpcNatGatewaySpec struct {
 	// InternalSubnets are the subnets whose traffic takes the gateway; for several replicas.
 	InternalSubnets []string `json:"internalSubnets,omitempty"`
 	// InternalCIDRs are the prefixes whose traffic takes the gateway; for several replicas.
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule=`isCIDR(self)`,messageExpression=`'internalCIDRs entry ' + self + ' is not a CIDR'`
 	InternalCIDRs []string `json:"internalCIDRs,omitempty"`
 	// Routes are further routes inside the gateway's pods.
+	// +kubebuilder:validation:MaxItems=1000
 	Routes []Route `json:"routes"`
 	// NoDefaultEIP leaves the external interface without an address until an IptablesEIP is made.
 	NoDefaultEIP bool `json:"noDefaultEIP"`
@@ -88,10 +106,15 @@ type VpcBgpSpeaker struct {
 	// +kubebuilder:validation:Minimum=0
 	RemoteASN uint32 `json:"remoteAsn"`
 	// Neighbors are the addresses of the BGP peers.
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self)`,messageExpression=`'neighbors entry ' + self + ' is not an IP address'`
 	Neighbors []string `json:"neighbors"`
 	// HoldTime is after how long a silent neighbor is given up, for example 90s.
 	HoldTime metav1.Duration `json:"holdTime"`
 	// RouterID identifies the speaker, an IPv4 address. Empty means the gateway's.
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'routerId ' + self + ' is not an IPv4 address'`
 	RouterID string `json:"routerId"`
 	// Password of TCP MD5 authentication. Anyone who may read this object reads it.
 	Password string `json:"password"`
@@ -126,8 +149,12 @@ type VpcNatGatewayBFD struct {
 // Route is a route inside a gateway's pods.
 type Route struct {
 	// CIDR is the destination, for example 10.1.0.0/16.
+	// +kubebuilder:validation:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule=`isCIDR(self)`,messageExpression=`'cidr ' + self + ' is not a CIDR'`
 	CIDR string `json:"cidr"`
 	// NextHopIP is the address of the next hop, or gateway for the gateway of the inside subnet.
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule=`self == 'gateway' || isIP(self)`,messageExpression=`'nextHopIP ' + self + ' is neither an IP address nor gateway'`
 	NextHopIP string `json:"nextHopIP"`
 }
 
