@@ -146,16 +146,17 @@ func (c *Client) commit(ctx context.Context, group []*request) {
 			return
 		}
 		err := c.transact(ctx, rpc, all.operations())
+		var refused *TransactError
 		switch {
-		case err == nil:
-		case errors.Is(err, ErrDisconnected), len(group) == 1, ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
-			c.release(group)
-			finish(group, err)
-			return
-		default:
+		case err == nil: // the next round looks whether all is as wanted
+		case errors.As(err, &refused) && len(group) > 1:
 			half := len(group) / 2
 			c.commit(ctx, group[:half])
 			c.commit(ctx, group[half:])
+			return
+		default:
+			c.release(group)
+			finish(group, err)
 			return
 		}
 	}

@@ -264,6 +264,8 @@ func (c *cache) add(r *row) {
 	t.byKey[r.key] = append(t.byKey[r.key], r)
 	if r.owner != "" {
 		link(c.owners, r.owner, r)
+		delete(c.learned, r.uuid) // from now on the row says it itself
+		delete(c.groups, r.uuid)
 	}
 	for _, i := range t.used {
 		for _, target := range r.vals[i].set {

@@ -129,12 +129,14 @@ func (r *rpcConn) fail(err error) {
 func (r *rpcConn) write(msg any) error {
 	data, err := json.Marshal(msg)
 	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
+		return fmt.Errorf("encode message: %w", err)
 	}
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	_, err = r.conn.Write(data)
-	return err
+	if _, err = r.conn.Write(data); err != nil {
+		r.fail(err)
+	}
+	return nil
 }
 
 // call sends one request and waits for its reply.
@@ -150,11 +152,7 @@ func (r *rpcConn) call(ctx context.Context, method string, params any, result an
 	r.pending[id] = ch
 	r.mu.Unlock()
 	if err := r.write(map[string]any{"id": id, "method": method, "params": params}); err != nil {
-		var marshal *json.MarshalerError
-		if errors.As(err, &marshal) {
-			return err
-		}
-		r.fail(err)
+		return fmt.Errorf("%s: %w", method, err)
 	}
 	select {
 	case reply := <-ch:

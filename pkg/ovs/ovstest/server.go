@@ -85,10 +85,10 @@ func run(tb TB, name string, args ...string) string {
 func (s *Server) Restart(tb TB) {
 	tb.Helper()
 	_ = os.Remove(s.socket)
+	_ = os.Remove(s.socket + ".ctl")
 	args := append([]string{s.file, "--remote=punix:" + s.socket, "--no-chdir", "--log-file=" + s.log,
 		"--unixctl=" + s.socket + ".ctl", "-vconsole:off"}, s.args...)
 	s.cmd = exec.Command("ovsdb-server", args...)
-	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatalf("start ovsdb-server: %v", err)
 	}
