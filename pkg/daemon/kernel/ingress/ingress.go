@@ -9,10 +9,12 @@ import (
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // TableName is the name of our table in the netdev family.
-const TableName = "kube-ovn"
+const TableName = util.NftTable
 
 // chain names must not begin with a digit, container devices do.
 const chainPrefix = "drop-"

@@ -8,6 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // Driver edits the sets of the network namespace it is used in.
@@ -42,7 +44,7 @@ func (Driver) Prune(want []Set) error {
 		delete(have, s.Name)
 	}
 	for name := range have {
-		if !strings.HasPrefix(name, PrefixV4) && !strings.HasPrefix(name, PrefixV6) {
+		if !strings.HasPrefix(name, util.SetPrefixV4) && !strings.HasPrefix(name, util.SetPrefixV6) {
 			continue
 		}
 		if err := netlink.IpsetDestroy(name); err != nil {

@@ -14,12 +14,6 @@ const (
 	HashIP  = "hash:ip"
 )
 
-// Prefixes of our names, by family.
-const (
-	PrefixV4 = "ovn40"
-	PrefixV6 = "ovn60"
-)
-
 // maxElem bounds a set's members.
 const maxElem = 1048576
 
