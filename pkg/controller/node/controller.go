@@ -53,20 +53,27 @@ type Sources struct {
 
 type controller struct {
 	Deps
-	nodes   corelisters.NodeLister
+	nodes   *reconcile.Fresh[*corev1.Node]
+	lister  corelisters.NodeLister
 	subnets listers.SubnetLister
-	ips     listers.IPLister
+	ips     *reconcile.Fresh[*v1.IP]
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
 	c := &controller{Deps: deps}
 	loop := reconcile.New(Name, 1, c.sync)
-	c.nodes = reconcile.Watch(loop, sources.Nodes, reconcile.Self[*corev1.Node], nodeMatters)
+	c.nodes = reconcile.WatchFresh(loop, sources.Nodes, reconcile.Self[*corev1.Node], nodeMatters)
+	c.lister = sources.Nodes.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
-	c.ips = reconcile.Watch(loop, sources.IPs, keysForIP)
+	c.ips = reconcile.WatchFresh(loop, sources.IPs, keysForIP)
 	deps.NB.OnDrift(Name, loop.Add)
 	deps.SB.OnDrift(Name, loop.Add)
+	deps.SB.Observe("Chassis", func(o ovs.Observation) {
+		if host, ok := o.Columns["hostname"].(string); ok {
+			loop.Add(host)
+		}
+	})
 	return loop
 }
 
@@ -81,7 +88,7 @@ func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 	if subnet.Name != c.JoinSubnet {
 		return nil
 	}
-	nodes, err := c.nodes.List(labels.Everything())
+	nodes, err := c.lister.List(labels.Everything())
 	if err != nil {
 		return nil
 	}
@@ -145,6 +152,7 @@ func (c *controller) release(ctx context.Context, in inputs) error {
 		if err := c.IPs.Delete(ctx, port, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("delete ip %s: %w", port, err)
 		}
+		c.ips.Gone(port)
 	}
 	c.IPAM.ReleaseOwner(port)
 	return nil
@@ -168,9 +176,11 @@ func (c *controller) claim(in inputs) (ipam.Lease, error) {
 func (c *controller) record(ctx context.Context, in inputs, lease ipam.Lease) error {
 	want := ipObject(in, lease)
 	if in.ip == nil {
-		if _, err := c.IPs.Create(ctx, want, metav1.CreateOptions{}); err != nil {
+		created, err := c.IPs.Create(ctx, want, metav1.CreateOptions{})
+		if err != nil {
 			return fmt.Errorf("create ip %s: %w", want.Name, err)
 		}
+		c.ips.Wrote(created)
 		return nil
 	}
 	if !in.ip.DeletionTimestamp.IsZero() {
@@ -187,9 +197,11 @@ func (c *controller) record(ctx context.Context, in inputs, lease ipam.Lease) er
 	if err != nil || patch == nil {
 		return err
 	}
-	if _, err := c.IPs.Patch(ctx, want.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	patched, err := c.IPs.Patch(ctx, want.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
 		return fmt.Errorf("patch ip %s: %w", want.Name, err)
 	}
+	c.ips.Wrote(patched)
 	return nil
 }
 
@@ -203,8 +215,10 @@ func (c *controller) annotate(ctx context.Context, in inputs, lease ipam.Lease) 
 	if err != nil || patch == nil {
 		return err
 	}
-	if _, err := c.Nodes.Patch(ctx, in.name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	patched, err := c.Nodes.Patch(ctx, in.name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
 		return fmt.Errorf("annotate node %s: %w", in.name, err)
 	}
+	c.nodes.Wrote(patched)
 	return nil
 }

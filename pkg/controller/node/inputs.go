@@ -27,18 +27,12 @@ type inputs struct {
 
 func (c *controller) gather(name string) (inputs, error) {
 	in := inputs{Config: c.Config, name: name}
-	var err error
-	if in.ip, err = c.ips.Get(util.NodePortName(name)); apierrors.IsNotFound(err) {
-		in.ip = nil
-	} else if err != nil {
-		return in, err
-	}
-	if in.node, err = c.nodes.Get(name); apierrors.IsNotFound(err) {
-		in.node = nil
+	in.ip, _ = c.ips.Get(util.NodePortName(name))
+	var exists bool
+	if in.node, exists = c.nodes.Get(name); !exists {
 		return in, nil
-	} else if err != nil {
-		return in, err
 	}
+	var err error
 	in.join, err = c.subnets.Get(c.JoinSubnet)
 	if apierrors.IsNotFound(err) || err == nil && !isValid(in.join) {
 		return in, reconcile.Wait("subnet %s", c.JoinSubnet)

@@ -1,0 +1,117 @@
+package reconcile
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Fresh reads a watched cache and knows what this controller wrote last, so that a sync that runs before the watch has
+// brought our own write back does not write it again. Anybody else's change is seen as early as with a lister.
+type Fresh[T metav1.Object] struct {
+	store cache.Store
+
+	mu    sync.Mutex
+	wrote map[string]written[T] // by key, until the cache has caught up
+}
+
+type written[T any] struct {
+	object T
+	until  time.Time
+}
+
+// lag is how long a write may be missing from the cache. It ends the memory of an object that was deleted before any
+// watch event showed it.
+const lag = time.Minute
+
+// WatchFresh is [Watch] for an object the controller also writes.
+func WatchFresh[T metav1.Object, L any](loop *Loop, src Source[L], keysFor func(T) []string, relevant ...func(old, new T) bool) *Fresh[T] {
+	f := &Fresh[T]{store: src.Informer().GetStore(), wrote: map[string]written[T]{}}
+	Watch(loop, src, keysFor, relevant...)
+	forget := cache.ResourceEventHandlerFuncs{
+		AddFunc:    f.forget,
+		UpdateFunc: func(_, obj any) { f.forget(obj) },
+		DeleteFunc: f.forget,
+	}
+	if _, err := src.Informer().AddEventHandler(forget); err != nil {
+		loop.fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
+	}
+	return f
+}
+
+// Get is the newest known state of an object, which must not be changed, and whether there is one.
+func (f *Fresh[T]) Get(key string) (T, bool) {
+	var zero T
+	item, exists, err := f.store.GetByKey(key)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ours, wrote := f.wrote[key]
+	if wrote && time.Now().After(ours.until) {
+		delete(f.wrote, key)
+		ours, wrote = written[T]{}, false
+	}
+	if err != nil || !exists {
+		return ours.object, wrote
+	}
+	cached, ok := item.(T)
+	if !ok {
+		return zero, false
+	}
+	if wrote && newer(ours.object, cached) {
+		return ours.object, true
+	}
+	delete(f.wrote, key)
+	return cached, true
+}
+
+// Wrote remembers the API server's answer to a create, update or patch.
+func (f *Fresh[T]) Wrote(obj T) {
+	key, err := cache.MetaNamespaceKeyFunc(obj)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wrote[key] = written[T]{obj, time.Now().Add(lag)}
+}
+
+// Gone forgets a write to an object that this controller deleted.
+func (f *Fresh[T]) Gone(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.wrote, key)
+}
+
+// forget drops a remembered write that an event shows to be in the cache or overtaken.
+func (f *Fresh[T]) forget(event any) {
+	if gone, ok := event.(cache.DeletedFinalStateUnknown); ok {
+		event = gone.Obj
+	}
+	obj, ok := event.(T)
+	if !ok {
+		return
+	}
+	key, err := cache.MetaNamespaceKeyFunc(obj)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ours, ok := f.wrote[key]; ok && !newer(ours.object, obj) {
+		delete(f.wrote, key)
+	}
+}
+
+// newer says whether a is a later version of the same object than b. Versions of one resource are ordered (KEP-5504); what
+// cannot be compared counts as not newer, so that the cache wins.
+func newer(a, b metav1.Object) bool {
+	if a.GetUID() != b.GetUID() {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(a.GetResourceVersion(), b.GetResourceVersion())
+	return err == nil && order > 0
+}
