@@ -23,8 +23,8 @@ const usage = `usage: kube-ovn-start COMMAND
   controller [FLAGS]     become kube-ovn-controller, with the databases' addresses
   cniserver [FLAGS]      wait for OVS, then become kube-ovn-daemon
   install-cni            copy the CNI plugins and kubectl-ko to the host
-  health ovn-central     exit 0 when the databases and ovn-northd are well
-  health ovs [--live]    exit 0 when OVS and ovn-controller are well
+  health ovn-central [--live]   exit 0 when the databases and ovn-northd are well; --live: when they answer
+  health ovs [--live]           exit 0 when OVS and ovn-controller are well; --live: when they answer
   uninstall              remove everything of the network from this node
 
 Settings come from the environment.
@@ -97,11 +97,12 @@ func central(ctx context.Context) error {
 
 func health(ctx context.Context, args []string) error {
 	if len(args) > 0 {
+		live := len(args) > 1 && args[1] == "--live"
 		switch args[0] {
 		case "ovn-central":
-			return start.HealthCentral(ctx, os.Getenv)
+			return start.HealthCentral(ctx, os.Getenv, live)
 		case "ovs":
-			return start.HealthOVS(ctx, os.Getenv, len(args) > 1 && args[1] == "--live")
+			return start.HealthOVS(ctx, os.Getenv, live)
 		}
 	}
 	return errors.New(usage)

@@ -7,14 +7,20 @@ import (
 	"strings"
 )
 
-// HealthCentral says what is wrong with the databases and ovn-northd of this pod; nil when nothing is.
-func HealthCentral(ctx context.Context, get Getenv) error {
+// HealthCentral says what is wrong with the databases and ovn-northd of this pod; nil when nothing is. For liveness they
+// only have to answer: a member that lost its cluster is not helped by a restart.
+func HealthCentral(ctx context.Context, get Getenv, live bool) error {
 	c, err := NewCentral(get)
 	if err != nil {
 		return err
 	}
 	var wrong []error
 	for _, db := range []database{c.nb, c.sb} {
+		if live {
+			_, err := run(ctx, "ovs-appctl", "-T", "5", "-t", db.control, "version")
+			wrong = append(wrong, err)
+			continue
+		}
 		wrong = append(wrong, c.databaseHealth(ctx, db))
 	}
 	if _, err := c.northdStatus(ctx); err != nil {

@@ -38,7 +38,10 @@ func Uninstall(ctx context.Context, get Getenv) error {
 	try("iptables rules and chains", removeIPTables(ctx))
 	try("ip sets", removeIPSets())
 	try("routing rules", removeRoutingRules())
-	try("files", removeFiles(root, e.text("LOG_DIR", "/var/log")))
+	try("files", removeFiles(hostFiles{
+		root: root, logs: e.text("LOG_DIR", "/var/log"),
+		cniConf: e.text("CNI_CONF_DIR", "/etc/cni/net.d"), cniBin: e.text("CNI_BIN_DIR", "/opt/cni/bin"),
+	}))
 	return errors.Join(wrong...)
 }
 
@@ -192,23 +195,23 @@ func removeIngressTable(ctx context.Context) error {
 	return err
 }
 
+// hostFiles are directories of the host, below root.
+type hostFiles struct{ root, logs, cniConf, cniBin string }
+
 // removeFiles empties the host of our files. Directories that other software shares keep what is not ours.
-func removeFiles(root, logs string) error {
-	var wrong []error
-	remove := func(path string) { wrong = append(wrong, os.RemoveAll(filepath.Join(root, path))) }
-	confs, err := filepath.Glob(filepath.Join(root, "etc/cni/net.d", "*-kube-ovn.conflist"))
-	wrong = append(wrong, err)
+func removeFiles(h hostFiles) error {
+	confs, err := filepath.Glob(filepath.Join(h.root, h.cniConf, "*-kube-ovn.conflist"))
+	wrong := []error{err}
 	for _, conf := range confs {
 		wrong = append(wrong, os.Remove(conf))
 	}
 	for _, path := range []string{
-		"opt/cni/bin/kube-ovn", "usr/local/bin/kubectl-ko",
-		"etc/origin/openvswitch", "etc/origin/ovn", "etc/origin/ovs_ipsec_keys",
-		"run/openvswitch", "run/ovn",
-		filepath.Join(logs, "openvswitch"), filepath.Join(logs, "ovn"), filepath.Join(logs, "kube-ovn"),
+		filepath.Join(h.cniBin, "kube-ovn"), "usr/local/bin/kubectl-ko",
+		"etc/origin/openvswitch", "etc/origin/ovn", "etc/origin/ovs_ipsec_keys", "run/openvswitch", "run/ovn",
+		filepath.Join(h.logs, "openvswitch"), filepath.Join(h.logs, "ovn"), filepath.Join(h.logs, "kube-ovn"),
 	} {
-		remove(path)
+		wrong = append(wrong, os.RemoveAll(filepath.Join(h.root, path)))
 	}
-	_ = os.Remove(filepath.Join(root, "etc/origin")) // only when nobody else uses it
+	_ = os.Remove(filepath.Join(h.root, "etc/origin")) // only when nobody else uses it
 	return errors.Join(wrong...)
 }
