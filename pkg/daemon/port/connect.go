@@ -106,16 +106,18 @@ func (w *wire) claimIPv4(ctx context.Context, a netip.Prefix, s Spec) error {
 	return w.arp.Announce(a.Addr())
 }
 
-// claimIPv6 lets the kernel probe for an address (RFC 4862) and announces it.
+// claimIPv6 lets the kernel probe for an address (RFC 4862) and announces it. The kernel does not probe during a migration,
+// and on a logical switch not when conflicts are not looked for: the switch knows no other owner.
 func (w *wire) claimIPv6(ctx context.Context, a netip.Prefix, s Spec) error {
-	if !s.Migrating {
+	probe := !s.Migrating && (s.Conflict.Probes > 0 || !s.FastDAD)
+	if probe {
 		restore := w.hastenDAD(ctx, s)
 		defer restore()
 	}
-	if err := w.addAddress(a, s.Migrating); err != nil {
+	if err := w.addAddress(a, !probe); err != nil {
 		return err
 	}
-	if !s.Migrating {
+	if probe {
 		if err := w.waitPreferred(ctx, a.Addr()); err != nil {
 			return err
 		}

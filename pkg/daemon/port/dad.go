@@ -27,18 +27,14 @@ const (
 // hastenDAD makes the kernel probe with the timing of a logical switch, where the answer comes from this node's flows, and
 // returns what puts its constants back. Where the constants cannot be written the kernel's own are kept.
 func (w *wire) hastenDAD(ctx context.Context, s Spec) (restore func()) {
-	t := s.Conflict
 	if !s.FastDAD {
 		return func() {}
 	}
-	probes, wait := 1, 100*time.Millisecond
-	if t.Probes > 0 {
-		probes, wait = t.Probes, max(t.ProbeMax, t.AnnounceWait)
-	}
+	wait := max(s.Conflict.ProbeMax, s.Conflict.AnnounceWait)
 	base, name := "/proc/sys/net/ipv6", w.pod.Attrs().Name
 	values := []struct{ path, value string }{
 		{filepath.Join(base, "conf", name, "router_solicitation_delay"), "0"},
-		{filepath.Join(base, "conf", name, "dad_transmits"), strconv.Itoa(probes)},
+		{filepath.Join(base, "conf", name, "dad_transmits"), strconv.Itoa(s.Conflict.Probes)},
 		{filepath.Join(base, "neigh", name, "retrans_time_ms"), strconv.FormatInt(wait.Milliseconds(), 10)},
 	}
 	old := map[string]string{}

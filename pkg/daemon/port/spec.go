@@ -44,7 +44,7 @@ type Spec struct {
 	CheckGateways []netip.Addr
 	// Conflict is how the addresses are probed for; the zero value: not at all.
 	Conflict announce.Timing
-	// FastDAD: the kernel's IPv6 probes follow Conflict instead of its own, slower, constants.
+	// FastDAD: the kernel's IPv6 probes follow Conflict, none with none, instead of its own constants.
 	FastDAD bool
 	// Migrating: the address is in use by the machine that moves here, so nothing is probed and nothing fails for it.
 	Migrating bool

@@ -108,7 +108,9 @@ func (l *lookup) pod(ctx context.Context) (*corev1.Pod, error) {
 	return nil, unseen
 }
 
-func (l *lookup) meant(pod *corev1.Pod) bool { return l.req.PodUID == "" || string(pod.UID) == l.req.PodUID }
+func (l *lookup) meant(pod *corev1.Pod) bool {
+	return l.req.PodUID == "" || string(pod.UID) == l.req.PodUID
+}
 
 // subnet is the one that the annotations name; nil when it is not known (yet).
 func (l *lookup) subnet(pod *corev1.Pod) (*kubeovnv1.Subnet, error) {
