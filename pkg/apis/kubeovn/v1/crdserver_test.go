@@ -110,6 +110,9 @@ func (s *crdServer) create(ctx context.Context, object map[string]any) (map[stri
 	if err != nil {
 		return nil, err
 	}
+	if kind.hasStatus() {
+		delete(stored, "status")
+	}
 	errs := validation.ValidateCustomResource(nil, stored, kind.schema)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, kind.structural, stored)...)
 	if len(errs) == 0 {
@@ -124,13 +127,43 @@ func (s *crdServer) update(ctx context.Context, object, old map[string]any) (map
 	if err != nil {
 		return nil, err
 	}
-	correlated := common.NewCorrelatedObject(stored, old, &model.Structural{Structural: kind.structural})
-	errs := validation.ValidateCustomResourceUpdate(nil, stored, old, kind.schema, validation.WithRatcheting(correlated))
-	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, kind.structural, stored)...)
-	if len(errs) == 0 {
-		errs, _ = kind.rules.Validate(ctx, nil, kind.structural, stored, old, celconfig.RuntimeCELCostBudget, cel.WithRatcheting(correlated))
+	if kind.hasStatus() {
+		delete(stored, "status")
+		if status, ok := old["status"]; ok {
+			stored["status"] = runtime.DeepCopyJSONValue(status)
+		}
 	}
-	return stored, aggregate(errs)
+	return stored, kind.compare(ctx, stored, old)
+}
+
+// updateStatus returns what the API server stores when a controller writes the status of object over old, or why it refuses.
+func (s *crdServer) updateStatus(ctx context.Context, object, old map[string]any) (map[string]any, error) {
+	kind, stored, err := s.decode(object)
+	if err != nil {
+		return nil, err
+	}
+	if !kind.hasStatus() {
+		return nil, fmt.Errorf("%s has no status subresource", kind.crd.Name)
+	}
+	stored["spec"] = runtime.DeepCopyJSONValue(old["spec"])
+	return stored, kind.compare(ctx, stored, old)
+}
+
+// hasStatus reports whether the status is written through its own subresource only.
+func (k *crdKind) hasStatus() bool {
+	s := k.crd.Spec.Versions[0].Subresources
+	return s != nil && s.Status != nil
+}
+
+// compare validates stored as the successor of old.
+func (k *crdKind) compare(ctx context.Context, stored, old map[string]any) error {
+	correlated := common.NewCorrelatedObject(stored, old, &model.Structural{Structural: k.structural})
+	errs := validation.ValidateCustomResourceUpdate(nil, stored, old, k.schema, validation.WithRatcheting(correlated))
+	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, k.structural, stored)...)
+	if len(errs) == 0 {
+		errs, _ = k.rules.Validate(ctx, nil, k.structural, stored, old, celconfig.RuntimeCELCostBudget, cel.WithRatcheting(correlated))
+	}
+	return aggregate(errs)
 }
 
 // decode finds the kind of an object and returns a copy with unknown fields refused, nulls dropped and defaults filled in.

@@ -25,13 +25,14 @@ type Vlan struct {
 }
 
 // VlanSpec is the wanted VLAN of a Vlan.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.provider) || self.?providerInterfaceName.orValue("") != ""`,message="provider of a vlan has to be set",fieldPath=".provider"
 type VlanSpec struct {
 	// ID is the VLAN tag, 0 to 4095; 0 means untagged.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=4095
 	ID int `json:"id"`
-	// Provider is the name of the ProviderNetwork. Empty becomes the default provider network.
-	// +kubebuilder:validation:Required
+	// Provider is the name of the ProviderNetwork. The empty string becomes the default provider network.
 	Provider string `json:"provider,omitempty"`
 	// VlanID is an old name of id; the controller moves it there.
 	// +kubebuilder:validation:Minimum=0
