@@ -201,7 +201,7 @@ func (p *plan) planMAC() error {
 	switch {
 	case p.req.MAC != "":
 		return p.planStaticMAC(p.req.MAC)
-	case p.mac != 0 || p.req.NoMAC:
+	case p.mac != 0 && !p.leavesSharedMAC() || p.req.NoMAC:
 		return nil
 	case p.sharing != nil && p.sharing.mac != 0:
 		p.mac, p.macText = p.sharing.mac, p.sharing.MAC
@@ -213,6 +213,16 @@ func (p *plan) planMAC() error {
 	}
 	p.mac, p.macText = mac, mac.String()
 	return nil
+}
+
+// leavesSharedMAC says that the port moves away from everybody with whom it shares its MAC, and so needs one of its own.
+func (p *plan) leavesSharedMAC() bool {
+	if p.cur == nil || p.addrs == [2]netip.Addr{p.cur.V4, p.cur.V6} || p.subnet.macs[p.mac].other(p.cur) == nil {
+		return false
+	}
+	return !slices.ContainsFunc(p.subnet.macs[p.mac].all(), func(other *lease) bool {
+		return other != p.cur && (other.V4.IsValid() && other.V4 == p.addrs[v4] || other.V6.IsValid() && other.V6 == p.addrs[v6])
+	})
 }
 
 func (p *plan) planStaticMAC(text string) error {

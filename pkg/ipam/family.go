@@ -227,7 +227,7 @@ func (f *family) available() *rangeSet {
 func (f *family) whyNotAHost(addr netip.Addr) error {
 	what := util.NotAHost(f.prefix, addr)
 	if what == "" {
-		what = "last address, which is never handed out"
+		what = "last address"
 	}
 	return fmt.Errorf("%w: %s is the %s of %s", ErrNoAvailable, addr, what, f.prefix)
 }

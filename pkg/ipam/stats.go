@@ -10,8 +10,8 @@ type Stats struct{ V4, V6 FamilyStats }
 
 // FamilyStats counts one address family. The numbers are never nil.
 type FamilyStats struct {
-	// Using counts held addresses that are not excluded, so that Using+Available is constant; an address held by several
-	// counts once. UsingRange lists all that are held, excluded ones too.
+	// Using counts held host addresses that are not excluded, so that Using+Available is constant; an address held by
+	// several counts once. UsingRange lists all that are held, excluded ones too.
 	Using, Available *big.Int
 	// UsingRange and AvailableRange are lists "a,b-c" in ascending order.
 	UsingRange, AvailableRange string
@@ -25,12 +25,12 @@ func (i *IPAM) Stats(subnet string) (stats Stats, ok bool) {
 	s, ok := i.subnets[subnet]
 	for index, out := range []*FamilyStats{&stats.V4, &stats.V6} {
 		var using, available rangeSet
-		var excluded uint128
+		var used uint128
 		if ok && s.families[index] != nil {
 			f := s.families[index]
-			using, available, excluded = f.using, *f.available(), f.excludedWithin(f.usable)
+			using, available, used = f.using, *f.available(), f.usedWithin(f.usable)
 		}
-		*out = newFamilyStats(familyIndex(index), &using, &available, excluded)
+		*out = newFamilyStats(familyIndex(index), &using, &available, used)
 	}
 	return stats, ok
 }
@@ -45,19 +45,19 @@ func (i *IPAM) PoolStats(subnet, name string) (stats Stats, ok bool) {
 	}
 	for index, out := range []*FamilyStats{&stats.V4, &stats.V6} {
 		var using, available rangeSet
-		var excluded uint128
+		var used uint128
 		if ok && s.families[index] != nil {
 			f := s.families[index]
 			for _, sp := range f.poolSpans {
 				if sp.name == name {
-					excluded = excluded.add(f.excludedWithin(sp.span))
+					used = used.add(f.usedWithin(sp.span))
 					copyInto(&using, &f.using, sp.span)
 					copyInto(&available, &sp.pool.free, sp.span)
 					copyInto(&available, &sp.pool.released, sp.span)
 				}
 			}
 		}
-		*out = newFamilyStats(familyIndex(index), &using, &available, excluded)
+		*out = newFamilyStats(familyIndex(index), &using, &available, used)
 	}
 	return stats, ok
 }
@@ -90,11 +90,15 @@ func (i *IPAM) HasAvailable(subnet, poolName string, want Family) bool {
 	return true
 }
 
-// excludedWithin counts the held addresses inside sp that are excluded.
-func (f *family) excludedWithin(sp span) uint128 {
-	var n uint128
+// usedWithin counts the held addresses inside sp that are usable and not excluded.
+func (f *family) usedWithin(sp span) uint128 {
+	sp, ok := sp.clip(f.usable)
+	if !ok {
+		return uint128{}
+	}
+	n := f.using.countWithin(sp)
 	for part := range f.reserved.within(sp) {
-		n = n.add(f.using.countWithin(part))
+		n = n.sub(f.using.countWithin(part))
 	}
 	return n
 }
@@ -105,9 +109,9 @@ func copyInto(to, from *rangeSet, sp span) {
 	}
 }
 
-func newFamilyStats(f familyIndex, using, available *rangeSet, excluded uint128) FamilyStats {
+func newFamilyStats(f familyIndex, using, available *rangeSet, used uint128) FamilyStats {
 	return FamilyStats{
-		Using:          using.count.sub(excluded).big(),
+		Using:          used.big(),
 		Available:      available.count.big(),
 		UsingRange:     using.text(f),
 		AvailableRange: available.text(f),
