@@ -321,6 +321,7 @@ func (c *Client) install(rpc *rpcConn, fresh *cache) {
 	defer c.mu.Unlock()
 	old := c.cache
 	c.cache, c.rpc = fresh, rpc
+	c.stats.sessions.Add(1)
 	if old != nil {
 		c.publish(compare(old, fresh))
 	}

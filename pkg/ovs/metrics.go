@@ -24,14 +24,15 @@ type Stats struct {
 	Transactions int // also those that failed
 	Operations   int
 	Failed       int // transactions that the server refused or that never ended
+	Sessions     int // connections whose content was read: 1 and the number of reconnects
 }
 
-type counters struct{ transactions, operations, failed atomic.Int64 }
+type counters struct{ transactions, operations, failed, sessions atomic.Int64 }
 
 // Stats returns the counters of this client.
 func (c *Client) Stats() Stats {
 	return Stats{Transactions: int(c.stats.transactions.Load()), Operations: int(c.stats.operations.Load()),
-		Failed: int(c.stats.failed.Load())}
+		Failed: int(c.stats.failed.Load()), Sessions: int(c.stats.sessions.Load())}
 }
 
 func (s *counters) count(db Database, start time.Time, operations int, err error) {

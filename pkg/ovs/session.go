@@ -220,14 +220,15 @@ func (s *session) requireLeader(ctx context.Context) error {
 	return nil
 }
 
+// usable judges a row of _Server.Database as first sent, where columns with default values are left out.
 func (s *session) usable(db map[string]any) error {
 	if db["name"] != string(s.client.db) || db["model"] != "clustered" {
 		return nil
 	}
-	if db["connected"] == false {
+	if db["connected"] != true {
 		return errors.New("the server has lost its cluster")
 	}
-	if db["leader"] == false && len(s.client.cfg.Endpoints) > 1 {
+	if db["leader"] != true && len(s.client.cfg.Endpoints) > 1 {
 		return errors.New("the server is not the leader")
 	}
 	return nil

@@ -212,3 +212,9 @@ func atom(v any, names map[string]string) string {
 	}
 	return ""
 }
+
+// UUIDs maps the UUID of every row to its "<table>:<identity>".
+func (s *Server) UUIDs(tb TB) map[string]string {
+	tb.Helper()
+	return identities(s.content(tb))
+}
