@@ -70,3 +70,6 @@ const (
 	ReasonJoinGatewayReachable   = "JoinSubnetGatewayReachable"
 	ReasonJoinGatewayUnreachable = "JoinSubnetGatewayUnreachable"
 )
+
+// BridgeAddresses in external_ids of a Bridge of ours remembers the addresses that came with its NIC, with a blank between.
+const BridgeAddresses = "addresses"
