@@ -1,0 +1,187 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/kubeovn/kube-ovn/hack/lab/cache"
+)
+
+// Suite is the Debian release of the product's base image.
+const Suite = "trixie"
+
+// baseName is what the Dockerfile's FROM line reads.
+const baseName = "docker.io/library/debian:" + Suite + "-slim"
+
+// Builder builds the product's image from a checkout.
+type Builder struct {
+	Root   string // folder of the checkout
+	Report func(format string, args ...any)
+
+	cache string
+}
+
+// NewBuilder builds from the checkout at root; report gets a line per step.
+func NewBuilder(root string, report func(string, ...any)) (*Builder, error) {
+	dir, err := cache.Dir()
+	return &Builder{Root: root, Report: report, cache: dir}, err
+}
+
+// Product builds programs and image where something changed and returns the archive's path. Its name holds a digest of everything that went in.
+func (b *Builder) Product(ctx context.Context) (string, error) {
+	b.Report("building the product's programs")
+	out := filepath.Join(b.Root, "bin", "image") + "/"
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, "./cmd/...")
+	build.Dir, build.Env = b.Root, append(os.Environ(), "CGO_ENABLED=0")
+	if err := run(build); err != nil {
+		return "", err
+	}
+	key, err := digest(filepath.Join(b.Root, "dist", "images"), filepath.Join(b.Root, "bin", "image"))
+	if err != nil {
+		return "", err
+	}
+	return cache.Make(ctx, filepath.Join(b.cache, "product"), key+".tar", func(ctx context.Context, path string) error {
+		if err := b.base(ctx); err != nil {
+			return err
+		}
+		tag, err := Tag(b.Root, path)
+		if err != nil {
+			return err
+		}
+		name := "docker.io/kubeovn/kube-ovn:" + tag
+		b.Report("building image %s", name)
+		dockerfile := filepath.Join("dist", "images", "Dockerfile")
+		if err := b.buildah(ctx, "bud", "--pull-never", "--layers", "-t", name, "-f", dockerfile, "."); err != nil {
+			return err
+		}
+		if err := b.buildah(ctx, "push", "--disable-compression", name, "docker-archive:"+path+":"+name); err != nil {
+			return err
+		}
+		return errors.Join(b.buildah(ctx, "rmi", "--prune"), b.forget(key))
+	})
+}
+
+// base makes the base image from Debian's packages unless buildah has it.
+func (b *Builder) base(ctx context.Context) error {
+	if err := b.buildah(ctx, "inspect", "--type", "image", baseName); err == nil {
+		return nil
+	}
+	file, err := cache.Make(ctx, b.cache, "debian-"+Suite+".tar", func(ctx context.Context, path string) error {
+		b.Report("making a Debian %s root file system", Suite)
+		return run(exec.CommandContext(ctx, "mmdebstrap", "--variant=minbase", "--format=tar", Suite, path))
+	})
+	if err != nil {
+		return err
+	}
+	b.Report("making image %s", baseName)
+	dir, err := os.MkdirTemp("", "base-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	dockerfile := "FROM scratch\nADD base.tar /\nCMD [\"/bin/bash\"]\n"
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600), linkOrCopy(file, filepath.Join(dir, "base.tar"))); err != nil {
+		return err
+	}
+	return b.buildah(ctx, "bud", "-t", baseName, dir)
+}
+
+// buildah runs one command on a store of the lab's own.
+func (b *Builder) buildah(ctx context.Context, args ...string) error {
+	global := []string{"--root", filepath.Join(b.cache, "buildah", "root"), "--runroot", filepath.Join(b.cache, "buildah", "run"), "--storage-driver", "overlay"}
+	cmd := exec.CommandContext(ctx, "buildah", append(global, args...)...)
+	cmd.Dir, cmd.Env = b.Root, append(os.Environ(), "BUILDAH_ISOLATION=chroot")
+	return run(cmd)
+}
+
+// forget removes the archives of older builds, which nobody asks for again.
+func (b *Builder) forget(key string) error {
+	old, err := filepath.Glob(filepath.Join(b.cache, "product", "*.tar*"))
+	for _, file := range old {
+		if !strings.HasPrefix(filepath.Base(file), key) {
+			err = errors.Join(err, os.Remove(file))
+		}
+	}
+	return err
+}
+
+// Tag is the tag of the image in an archive of Product: the version that install.sh asks for, and the digest from the archive's name.
+func Tag(root, archive string) (string, error) {
+	file := filepath.Join(root, "dist", "images", "install.sh")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	version, err := parseVersion(string(data), file)
+	digest, _, _ := strings.Cut(filepath.Base(archive), ".")
+	return version + "-" + digest, err
+}
+
+func parseVersion(script, file string) (string, error) {
+	found := regexp.MustCompile(`(?m)^VERSION="(?:\$\{VERSION:-)?([A-Za-z0-9._-]+)\}?"`).FindStringSubmatch(script)
+	if found == nil {
+		return "", fmt.Errorf(`%s: no line VERSION="..."`, file)
+	}
+	return found[1], nil
+}
+
+// digest is a short name for the content of folders, file modes and names included.
+func digest(dirs ...string) (string, error) {
+	sum := sha256.New()
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			relative, err := filepath.Rel(dir, path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(sum, "%s %o %d\n", relative, info.Mode().Perm(), info.Size())
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = io.Copy(sum, f)
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))[:16], nil
+}
+
+func linkOrCopy(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return run(exec.Command("cp", from, to)) // the temporary folder is on another file system
+}
+
+// run runs a command; its error carries the end of what it printed.
+func run(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(string(out))
+	if len(text) > 4000 {
+		text = "..." + text[len(text)-4000:]
+	}
+	return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, text)
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/kubeovn/kube-ovn/hack/lab/cache"
+	"github.com/kubeovn/kube-ovn/hack/lab/cgroup"
+	"github.com/kubeovn/kube-ovn/hack/lab/cluster"
+	"github.com/kubeovn/kube-ovn/hack/lab/image"
+	"github.com/kubeovn/kube-ovn/hack/lab/network"
+	"github.com/kubeovn/kube-ovn/hack/lab/node"
+)
+
+//go:embed files/coredns.yaml
+var manifests embed.FS
+
+// Bounds of waiting: far above what a slow machine needs, so that they mean failure.
+const (
+	readyTime   = 3 * time.Minute  // of the control plane, of nodes and workloads
+	installTime = 15 * time.Minute // of install.sh
+)
+
+// up brings the lab up, or what is missing of it.
+func (l *lab) up(ctx context.Context, install bool) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	l.progress.step("lab %s: %d nodes", l.plan.Name, len(l.nodes))
+	if err := l.deps(ctx); err != nil {
+		return err
+	}
+	if err := l.claim(ctx); err != nil {
+		return err
+	}
+	programs, err := l.programs(ctx)
+	if err != nil {
+		return err
+	}
+	l.configure(programs)
+	tests, err := image.TestImages(ctx, programs, node.PauseImage)
+	if err != nil {
+		return err
+	}
+	type built struct {
+		archive string
+		err     error
+	}
+	product := make(chan built, 1)
+	if install {
+		go func() { // beside the start of the nodes
+			archive, err := l.product(ctx)
+			product <- built{archive, err}
+		}()
+	}
+	if err := l.machine(); err != nil {
+		return err
+	}
+	if err := l.boot(ctx, tests); err != nil {
+		return err
+	}
+	if err := l.writeEnv(); err != nil {
+		return err
+	}
+	if !install {
+		l.progress.step("the cluster is up, without a network")
+		return nil
+	}
+	p := <-product
+	if p.err != nil {
+		return p.err
+	}
+	if err := l.install(ctx, p.archive); err != nil {
+		return err
+	}
+	l.progress.step("the lab is up; for kubectl: . %s", filepath.Join(l.plan.Root, ".lab", "env"))
+	return nil
+}
+
+// programs builds Kubernetes where that was not done yet.
+func (l *lab) programs(ctx context.Context) (string, error) {
+	return cache.Programs(ctx, l.plan.Root, l.progress.step)
+}
+
+func (l *lab) product(ctx context.Context) (string, error) {
+	b, err := image.NewBuilder(l.plan.Root, l.progress.step)
+	if err != nil {
+		return "", err
+	}
+	return b.Product(ctx)
+}
+
+// images builds all images and says where their archives are.
+func (l *lab) images(ctx context.Context) error {
+	programs, err := l.programs(ctx)
+	if err != nil {
+		return err
+	}
+	archives, err := image.TestImages(ctx, programs, node.PauseImage)
+	if err != nil {
+		return err
+	}
+	product, err := l.product(ctx)
+	if err != nil {
+		return err
+	}
+	for _, archive := range append(archives, product) {
+		l.progress.step("%s", archive)
+	}
+	return nil
+}
+
+// claim makes the lab's name this checkout's and clears what a lab of that name left when nothing of it runs any more.
+func (l *lab) claim(ctx context.Context) error {
+	ownerFile := filepath.Join(runDir, l.plan.Name, "owner")
+	alive, err := l.alive()
+	if err != nil {
+		return err
+	}
+	if alive {
+		owner, err := os.ReadFile(ownerFile)
+		if err != nil {
+			return fmt.Errorf("processes of a lab %s run, but not whose they are: %w; remove them with `lab down`", l.plan.Name, err)
+		}
+		if string(owner) != l.plan.Root {
+			return fmt.Errorf("a lab %s runs from %s: choose another name, LAB=<name>", l.plan.Name, owner)
+		}
+	} else {
+		left, err := l.leftovers()
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			l.progress.step("clearing what a dead lab left: %d things", len(left))
+		}
+		if err := l.clear(ctx); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(ownerFile), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(ownerFile, []byte(l.plan.Root), 0o644), l.writeSettings())
+}
+
+// alive reports whether any process of a lab of this name runs, whichever checkout started it.
+func (l *lab) alive() (bool, error) {
+	groups, err := cgroup.Names(l.plan.Prefix())
+	for _, group := range groups {
+		pids, pidErr := cgroup.Processes(group)
+		err = errors.Join(err, pidErr)
+		if len(pids) > 0 {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// machine prepares what is not a node's: the switches, and settings of the whole machine.
+func (l *lab) machine() error {
+	if err := saveSysctls(); err != nil {
+		return err
+	}
+	if err := cgroup.Create(l.plan.HostCgroup()); err != nil {
+		return err
+	}
+	if err := network.Host(l.plan); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join("/run/netns", l.plan.OutsideNetns())); err == nil {
+		return nil
+	}
+	return network.Outside(l.plan)
+}
+
+// boot starts the control plane and every node that does not run, and waits until all nodes have registered.
+func (l *lab) boot(ctx context.Context, tests []string) error {
+	l.progress.step("starting the control plane on %s", l.control.Server())
+	if err := l.outside.Start(ctx); err != nil {
+		return err
+	}
+	if err := l.control.Prepare(); err != nil {
+		return err
+	}
+	if err := l.startControlPlane(ctx); err != nil {
+		return err
+	}
+	l.progress.step("starting %d nodes", len(l.nodes))
+	for _, n := range l.nodes { // one after the other: they share a certificate of kube-proxy
+		if err := n.Prepare(); err != nil {
+			return err
+		}
+	}
+	if err := l.eachNode(func(n *node.Node) error { return n.Boot(ctx) }); err != nil {
+		return err
+	}
+	if err := l.outside.Start(ctx); err != nil { // the switch's ports are the nodes' NICs
+		return err
+	}
+	l.progress.step("importing test images")
+	for _, archive := range tests {
+		if err := l.importImage(ctx, archive); err != nil {
+			return err
+		}
+	}
+	if err := l.eachNode((*node.Node).Join); err != nil {
+		return err
+	}
+	return l.register(ctx)
+}
+
+// startControlPlane starts etcd and the API server, and when that is ready its clients: they give up when their rights are not there yet.
+func (l *lab) startControlPlane(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTime, errors.New("the control plane is not ready"))
+	defer cancel()
+	for i, d := range l.controlPlane() {
+		if err := d.Start(); err != nil {
+			return err
+		}
+		if i != 1 {
+			continue
+		}
+		if err := l.control.WaitReady(ctx); err != nil {
+			return errors.Join(err, l.ended())
+		}
+	}
+	return nil
+}
+
+// ended names a program of the control plane that does not run, with its last words.
+func (l *lab) ended() error {
+	for _, d := range l.controlPlane() {
+		if d.PID() == 0 {
+			return fmt.Errorf("%s ended: %s", d.Name, d.Log())
+		}
+	}
+	return nil
+}
+
+// importImage puts an image archive into every node that does not have it.
+func (l *lab) importImage(ctx context.Context, archive string) error {
+	return l.eachNode(func(n *node.Node) error {
+		mark := filepath.Join(l.plan.NodeDir(n.Node), "images", filepath.Base(archive))
+		if _, err := os.Stat(mark); err == nil {
+			return nil
+		}
+		if err := n.Run(ctx, nil, "ctr", "--namespace=k8s.io", "images", "import", archive); err != nil {
+			return err
+		}
+		return errors.Join(os.MkdirAll(filepath.Dir(mark), 0o755), os.WriteFile(mark, nil, 0o644))
+	})
+}
+
+// register waits for the Node objects, gives them the labels that a kubelet may not give itself, and deploys the cluster's DNS.
+func (l *lab) register(ctx context.Context) error {
+	l.progress.step("waiting for the nodes to register")
+	for _, n := range l.nodes {
+		if err := l.await(ctx, "node "+n.Name, func(ctx context.Context) error {
+			_, err := l.kubectl(ctx, "", "get", "node", n.Name)
+			return err
+		}); err != nil {
+			return err
+		}
+		role := "node-role.kubernetes.io/worker="
+		if n.ControlPlane {
+			role = "node-role.kubernetes.io/control-plane="
+		}
+		if _, err := l.kubectl(ctx, "", "label", "--overwrite", "node", n.Name, role); err != nil {
+			return err
+		}
+	}
+	text, err := template.ParseFS(manifests, "files/coredns.yaml")
+	if err != nil {
+		return err
+	}
+	var manifest bytes.Buffer
+	if err := text.Execute(&manifest, map[string]string{"Image": image.CoreDNS}); err != nil {
+		return err
+	}
+	_, err = l.kubectl(ctx, manifest.String(), "apply", "-f", "-")
+	return err
+}
+
+// await repeats a check until it is nil. The check's last error explains a failure.
+func (l *lab) await(ctx context.Context, what string, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	retry := time.NewTicker(500 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w: %w", what, context.Cause(ctx), err)
+		case <-retry.C:
+		}
+	}
+}
+
+// writeEnv writes .lab/env, the shell file for whoever works with the lab, and the folder of programs it puts into PATH.
+func (l *lab) writeEnv() error {
+	bin := filepath.Join(l.plan.Dir(), "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	link := filepath.Join(bin, "kubectl")
+	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(filepath.Join(l.control.Programs, "kubectl"), link); err != nil {
+		return err
+	}
+	return os.WriteFile(envFile(l.plan.Root), []byte(environment(l.plan.Name, bin, l.control)), 0o644)
+}
+
+func envFile(root string) string { return filepath.Join(root, ".lab", "env") }
+
+func environment(name, bin string, control cluster.Config) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "export LAB=%q\n", name)
+	fmt.Fprintf(&b, "export KUBECONFIG=%q\n", control.Kubeconfig("admin"))
+	fmt.Fprintf(&b, "export PATH=\"%s:$PATH\"\n", bin)
+	return b.String()
+}
