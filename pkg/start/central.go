@@ -2,7 +2,6 @@ package start
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -31,6 +30,7 @@ type Central struct {
 	northdThreads int
 	leaderEvery   time.Duration
 	limits        limits
+	hunts         map[string]ghostHunt // by database
 
 	// Label sets labels of our own pod; nil outside of Kubernetes.
 	Label func(ctx context.Context, labels map[string]string) error
@@ -53,6 +53,7 @@ func NewCentral(get Getenv) (*Central, error) {
 		northdThreads: e.number("OVN_NORTHD_N_THREADS", 1),
 		leaderEvery:   e.seconds("OVN_LEADER_PROBE_INTERVAL", 5),
 		limits:        defaultLimits(),
+		hunts:         map[string]ghostHunt{"OVN_Northbound": {}, "OVN_Southbound": {}},
 	}
 	podIPs := e.addrs("POD_IPS")
 	if e.flag("ENABLE_BIND_LOCAL_IP", false) {
@@ -237,13 +238,18 @@ func (c *Central) roles(ctx context.Context) roles {
 	return r
 }
 
+// leads says whether this member leads a database; as the leader it also keeps the list of members clean.
 func (c *Central) leads(ctx context.Context, db database) bool {
 	if len(c.nodes) < 2 {
 		_, err := run(ctx, "ovs-appctl", "-T", "5", "-t", db.control, "version")
 		return err == nil
 	}
 	status, err := db.clusterStatus(ctx)
-	return err == nil && status.role == "leader"
+	if err != nil || status.role != "leader" {
+		return false
+	}
+	c.hunts[db.name].kick(ctx, db, status)
+	return true
 }
 
 // duties are done once per leadership: the schema of a cluster, northd's probe interval. done remembers them.
@@ -279,41 +285,4 @@ func (c *Central) setOptions(ctx context.Context) error {
 	}
 	_, err = run(ctx, append(nbctl, "set", "NB_Global", ".", "options:northd_probe_interval="+want)...)
 	return err
-}
-
-// clusterStatus is what cluster/status says of one member.
-type clusterStatus struct {
-	status string // "cluster member", "joining cluster", "disconnected from the cluster (...)"
-	role   string // leader, follower, candidate
-	leader string // server id, "self" or "unknown"
-}
-
-func (d database) clusterStatus(ctx context.Context) (clusterStatus, error) {
-	out, err := run(ctx, "ovs-appctl", "-T", "5", "-t", d.control, "cluster/status", d.name)
-	if err != nil {
-		return clusterStatus{}, err
-	}
-	return parseClusterStatus(out)
-}
-
-func parseClusterStatus(text string) (clusterStatus, error) {
-	var s clusterStatus
-	for line := range strings.Lines(text) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
-		if !ok {
-			continue
-		}
-		switch key {
-		case "Status":
-			s.status = value
-		case "Role":
-			s.role = value
-		case "Leader":
-			s.leader = value
-		}
-	}
-	if s.role == "" && s.status == "" {
-		return s, errors.New("cluster/status has neither Status nor Role")
-	}
-	return s, nil
 }

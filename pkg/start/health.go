@@ -47,16 +47,6 @@ func (c *Central) databaseHealth(ctx context.Context, db database) error {
 	return nil
 }
 
-func (s clusterStatus) health(db string) error {
-	switch {
-	case s.status != "cluster member":
-		return fmt.Errorf("%s is not in its cluster: %s", db, s.status)
-	case s.role == "candidate":
-		return fmt.Errorf("%s has no leader", db)
-	}
-	return nil
-}
-
 // HealthOVS says what is wrong with OVS and ovn-controller of this pod. For liveness they only have to answer; a node is
 // ready when ovn-controller also has the southbound database.
 func HealthOVS(ctx context.Context, get Getenv, live bool) error {
