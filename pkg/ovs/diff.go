@@ -508,15 +508,49 @@ func (d *differ) remove() error {
 	for _, r := range gone {
 		leaving[r.uuid] = true
 	}
+	explicit := d.explicit(gone, leaving)
 	for _, r := range gone {
-		if err := d.removeRow(r, leaving); err != nil {
+		if err := d.guarded(r, leaving); err != nil {
+			return err
+		}
+		if err := d.removeRow(r, leaving, explicit[r.uuid]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *differ) removeRow(r *row, leaving map[string]bool) error {
+// explicit are the children that must be deleted and not only detached: the server checks references before it collects,
+// so a child must not hold a root row that leaves too, nor may its parent hold it then.
+func (d *differ) explicit(gone []*row, leaving map[string]bool) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range gone {
+		for up := r; up != nil && leaving[up.uuid] && !up.table.spec.root && (up != r || d.holds(r, leaving)); {
+			out[up.uuid] = true
+			tableName, name, _ := strings.Cut(up.parent, "/")
+			up = d.view.lookup(tableName, name)
+		}
+	}
+	return out
+}
+
+// holds: the row refers to a root row that leaves.
+func (d *differ) holds(r *row, leaving map[string]bool) bool {
+	for _, cs := range r.table.spec.columns {
+		if cs.mode != refs || !d.view.tables[cs.table].spec.root {
+			continue
+		}
+		for _, u := range r.get(cs.name).set {
+			if leaving[u] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// guarded refuses to remove a row that others would silently lose.
+func (d *differ) guarded(r *row, leaving map[string]bool) error {
 	spec := r.table.spec
 	for _, guard := range spec.guards {
 		name, col, _ := strings.Cut(guard, ".")
@@ -527,6 +561,11 @@ func (d *differ) removeRow(r *row, leaving map[string]bool) error {
 			return &InUseError{Table: spec.name, Name: r.name(), By: name + " " + user.name()}
 		}
 	}
+	return nil
+}
+
+func (d *differ) removeRow(r *row, leaving map[string]bool, explicit bool) error {
+	spec := r.table.spec
 	switch {
 	case spec.byRef: // dies with the reference to it
 		d.plan.dying(r)
@@ -540,12 +579,13 @@ func (d *differ) removeRow(r *row, leaving map[string]bool) error {
 		if p == nil {
 			return errLearn
 		}
-		if leaving[p.uuid] || d.view.deleted[p.uuid] {
-			d.plan.dying(r)
-			return nil
-		}
-		d.plan.detach(p.table, p.uuid, columnOfParent(spec, tableName), r.uuid)
 		d.plan.dying(r)
+		if !leaving[p.uuid] && !d.view.deleted[p.uuid] {
+			d.plan.detach(p.table, p.uuid, columnOfParent(spec, tableName), r.uuid)
+		}
+		if explicit {
+			d.plan.delete(r)
+		}
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func show(col string, v any, names map[string]string) string {
 	case "set":
 		items := make([]string, 0, len(members))
 		for _, m := range members {
-			items = append(items, atom(m, names))
+			items = append(items, member(m, names))
 		}
 		sort.Strings(items)
 		if len(items) == 0 {
@@ -148,7 +148,7 @@ func showMap(col string, members []any, names map[string]string) string {
 	var items []string
 	for _, m := range members {
 		pair, _ := m.([]any)
-		key, val := atom(pair[0], names), atom(pair[1], names)
+		key, val := member(pair[0], names), member(pair[1], names)
 		if col == "external_ids" && key == "vendor" && val == "kube-ovn" {
 			continue
 		}
@@ -186,6 +186,17 @@ func pairs(v any) map[string]string {
 		}
 	}
 	return out
+}
+
+// member is the text of an atom inside a set or map, where 0 and false mean something.
+func member(v any, names map[string]string) string {
+	switch v {
+	case false:
+		return "false"
+	case 0.0:
+		return "0"
+	}
+	return atom(v, names)
 }
 
 // atom is the text of a scalar; false, 0 and "" are the defaults and print as "".

@@ -174,3 +174,20 @@ func Eventually(tb TB, deadline time.Duration, what string, ok func() bool) {
 		<-tick.C
 	}
 }
+
+// StartVSwitchd runs a real ovs-vswitchd on this database until the test ends, with the dummy datapath that needs neither
+// kernel module nor device.
+func (s *Server) StartVSwitchd(tb TB) {
+	tb.Helper()
+	cmd := exec.Command("ovs-vswitchd", s.Endpoint, "--enable-dummy=override", "--disable-system", "--disable-system-route",
+		"--no-chdir", "--log-file="+s.log+".vswitchd", "--unixctl="+s.socket+".vswitchd.ctl", "--pidfile="+s.socket+".vswitchd.pid",
+		"-vconsole:off")
+	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+filepath.Dir(s.socket))
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("start ovs-vswitchd: %v", err)
+	}
+	tb.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
