@@ -70,8 +70,13 @@ func (l *Loop) Add(key string) {
 	queueDepth.WithLabelValues(l.name).Set(float64(l.work.Len()))
 }
 
-// AddAfter enqueues a key when d has passed, for outcomes that depend on the clock.
-func (l *Loop) AddAfter(key string, d time.Duration) { l.work.AddAfter(key, d) }
+// AddAfter enqueues a key when d has passed, for outcomes that depend on the clock. Of several calls for one key within d
+// the first counts. An empty key is ignored.
+func (l *Loop) AddAfter(key string, d time.Duration) {
+	if key != "" {
+		l.work.AddAfter(key, d)
+	}
+}
 
 // FirstPass is closed when every key that was known at the start has been synced once, whatever the outcome.
 func (l *Loop) FirstPass() <-chan struct{} { return l.passed }
@@ -111,7 +116,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	return nil
 }
 
-func (l *Loop) fail(err error) { l.err = errors.Join(l.err, err) }
+// Fail makes Run return err: a watch or an index could not be made.
+func (l *Loop) Fail(err error) { l.err = errors.Join(l.err, err) }
 
 func (l *Loop) begin() {
 	l.mu.Lock()

@@ -48,6 +48,7 @@ type Sources struct {
 
 type controller struct {
 	Deps
+	own     *reconcile.Fresh[*v1.Vpc]
 	vpcs    listers.VpcLister
 	subnets listers.SubnetLister
 }
@@ -56,7 +57,8 @@ type controller struct {
 func New(deps Deps, sources Sources) *reconcile.Loop {
 	c := &controller{Deps: deps}
 	loop := reconcile.New(Name, 1, c.sync)
-	c.vpcs = reconcile.Watch(loop, sources.Vpcs, reconcile.Self[*v1.Vpc])
+	c.own = reconcile.WatchFresh(loop, sources.Vpcs, reconcile.Self[*v1.Vpc])
+	c.vpcs = sources.Vpcs.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	deps.NB.OnDrift(Name, loop.Add)
 	return loop
@@ -114,9 +116,11 @@ func (c *controller) patch(ctx context.Context, name string, patch []byte, err e
 	if err != nil || patch == nil {
 		return err
 	}
-	if _, err := c.Vpcs.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	written, err := c.Vpcs.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
 		return fmt.Errorf("patch vpc %s: %w", name, err)
 	}
+	c.own.Wrote(written)
 	return nil
 }
 
@@ -135,9 +139,11 @@ func (c *controller) publish(ctx context.Context, in inputs, outcome error) erro
 	if err != nil || patch == nil {
 		return errors.Join(outcome, err)
 	}
-	if _, err := c.Vpcs.Patch(ctx, in.vpc.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
+	written, err := c.Vpcs.Patch(ctx, in.vpc.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
 		return fmt.Errorf("patch status of vpc %s: %w", in.vpc.Name, err)
 	}
+	c.own.Wrote(written)
 	if !verdict.Ready {
 		c.Events.Event(in.vpc, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}

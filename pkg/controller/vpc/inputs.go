@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -35,12 +34,9 @@ type inputs struct {
 }
 
 func (c *controller) gather(name string) (inputs, error) {
-	vpc, err := c.vpcs.Get(name)
-	if apierrors.IsNotFound(err) {
+	vpc, ok := c.own.Get(name)
+	if !ok {
 		return inputs{}, nil
-	}
-	if err != nil {
-		return inputs{}, fmt.Errorf("get vpc %s: %w", name, err)
 	}
 	in := inputs{vpc: vpc, isDefault: name == c.DefaultVpc}
 	subnets, err := c.subnets.List(labels.Everything())

@@ -1,0 +1,153 @@
+package subnet
+
+import (
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// conflicts refuses a valid spec for what other objects say (northbound.md 4.2.2), and waits for the VPC.
+func conflicts(in inputs) error {
+	for _, check := range []func(inputs) error{vpcConflict, namespaceConflict, siblingConflict, nodeConflict} {
+		if err := check(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func vpcConflict(in inputs) error {
+	s := in.subnet
+	for _, vpc := range in.vpcs {
+		if vpc.Name == s.Name && !s.CreationTimestamp.Before(&vpc.CreationTimestamp) {
+			return invalid("vpc and subnet cannot have the same name %s", s.Name)
+		}
+	}
+	switch vpc := in.vpc(); {
+	case s.Spec.Vpc == "":
+		return nil
+	case vpc == nil:
+		return invalid("vpc %s does not exist", s.Spec.Vpc)
+	case !vpc.Status.Standby:
+		return reconcile.Wait("vpc %s", vpc.Name)
+	}
+	return nil
+}
+
+// namespaceConflict: the namespaces of a custom VPC's subnet are among the VPC's, if that names any (D-12); those of the
+// default VPC's subnets belong to no custom VPC.
+func namespaceConflict(in inputs) error {
+	spec := &in.subnet.Spec
+	if spec.Vpc == "" {
+		return nil
+	}
+	if spec.Vpc != in.config.DefaultVpc {
+		allowed := in.vpc().Spec.Namespaces
+		for _, ns := range spec.Namespaces {
+			if len(allowed) > 0 && !slices.Contains(allowed, ns) {
+				return invalid("namespace '%s' is out of range to custom vpc %s", ns, spec.Vpc)
+			}
+		}
+		return nil
+	}
+	for _, vpc := range in.vpcs {
+		if vpc.Name == in.config.DefaultVpc {
+			continue
+		}
+		for _, ns := range spec.Namespaces {
+			if slices.Contains(vpc.Spec.Namespaces, ns) {
+				return invalid("namespace '%s' belongs to vpc %s", ns, vpc.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// siblingConflict: no two subnets of one VPC and VLAN overlap, and none share a policy routing table.
+func siblingConflict(in inputs) error {
+	s := in.subnet
+	for _, other := range in.siblings {
+		if !precedes(other, s) {
+			continue
+		}
+		if sameNetwork(s, other) && overlap(s, other) {
+			return invalid("cidr %s is conflict with subnet %s cidr %s", s.Spec.CIDRBlock, other.Name, other.Spec.CIDRBlock)
+		}
+		if s.Spec.ExternalEgressGateway != "" && other.Spec.ExternalEgressGateway != "" &&
+			s.Spec.PolicyRoutingTableID == other.Spec.PolicyRoutingTableID {
+			return invalid("policyRoutingTableID %d is conflict with subnet %s", s.Spec.PolicyRoutingTableID, other.Name)
+		}
+	}
+	return nil
+}
+
+// sameNetwork says whether equal addresses of two subnets could meet.
+func sameNetwork(a, b *v1.Subnet) bool {
+	if util.IsOvnProvider(a.Spec.Provider) != util.IsOvnProvider(b.Spec.Provider) {
+		return false
+	}
+	if !util.IsOvnProvider(a.Spec.Provider) {
+		return a.Spec.Provider == b.Spec.Provider
+	}
+	return a.Spec.Vpc == b.Spec.Vpc && a.Spec.Vlan == b.Spec.Vlan
+}
+
+func overlap(a, b *v1.Subnet) bool {
+	p, err1 := util.ParseCIDRs(a.Spec.CIDRBlock)
+	q, err2 := util.ParseCIDRs(b.Spec.CIDRBlock)
+	return err1 == nil && err2 == nil && util.PrefixesOverlap(p, q)
+}
+
+// precedes says which of two subnets keeps what both want: the one whose present spec is accepted, then the one that had
+// been accepted before its last change, then the older one. So an edit or a newcomer never takes from who is in place.
+func precedes(a, b *v1.Subnet) bool {
+	if x, y := standing(a), standing(b); x != y {
+		return x > y
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
+}
+
+// standing is 2 for a subnet whose present spec is accepted, 1 for one that was accepted before, 0 for a new or refused one.
+func standing(s *v1.Subnet) int {
+	c := v1.FindCondition(s.Status.Conditions, v1.ConditionValidated)
+	switch {
+	case c == nil || c.Status != metav1.ConditionTrue:
+		return 0
+	case c.ObservedGeneration == s.Generation:
+		return 2
+	}
+	return 1
+}
+
+// nodeConflict: a new overlay subnet of the default VPC must not hide a node. A subnet that is in place is not refused for
+// a node that comes later; that is told on the node.
+func nodeConflict(in inputs) error {
+	s := in.subnet
+	if s.Spec.Vpc != in.config.DefaultVpc || s.Spec.Vlan != "" || standing(s) > 0 {
+		return nil
+	}
+	prefixes, err := util.ParseCIDRs(s.Spec.CIDRBlock)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	for _, node := range in.nodes {
+		for _, address := range node.Status.Addresses {
+			if address.Type != corev1.NodeInternalIP {
+				continue
+			}
+			if addr, err := netip.ParseAddr(address.Address); err == nil && util.ContainsAddr(prefixes, addr) {
+				return invalid("cidr %s conflicts with address %s of node %s", s.Spec.CIDRBlock, addr, node.Name)
+			}
+		}
+	}
+	return nil
+}

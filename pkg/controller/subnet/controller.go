@@ -1,0 +1,249 @@
+package subnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/record"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	typed "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/typed/kubeovn/v1"
+	informers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Name is the queue's name and the kind of the owner of its rows.
+const Name = "subnet"
+
+// Deps are what the controller may write.
+type Deps struct {
+	Config
+	NB      *ovs.Client
+	IPAM    *ipam.IPAM
+	Subnets typed.SubnetInterface
+	Events  record.EventRecorder
+}
+
+// Sources are what the controller may read.
+type Sources struct {
+	Subnets informers.SubnetInformer
+	Vpcs    informers.VpcInformer
+	IPs     informers.IPInformer
+	Nodes   coreinformers.NodeInformer
+}
+
+type controller struct {
+	Deps
+	own     *reconcile.Fresh[*v1.Subnet]
+	subnets listers.SubnetLister
+	vpcs    listers.VpcLister
+	ips     listers.IPLister
+	nodes   corelisters.NodeLister
+	refused refused
+}
+
+// New wires the controller to its sources.
+func New(deps Deps, sources Sources) *reconcile.Loop {
+	c := &controller{Deps: deps}
+	loop := reconcile.New(Name, 3, c.sync)
+	c.own = reconcile.WatchFresh(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
+	c.subnets = sources.Subnets.Lister()
+	c.vpcs = reconcile.Watch(loop, sources.Vpcs, c.keysForVpc, vpcMatters)
+	c.nodes = reconcile.Watch(loop, sources.Nodes, c.keysForNode, nodeMatters)
+	c.ips = reconcile.Watch(loop, sources.IPs, c.countLater(loop))
+	deps.NB.OnDrift(Name, loop.Add)
+	return loop
+}
+
+func (c *controller) sync(ctx context.Context, name string) error {
+	// It counts as refused before the caches are read, so that what changes from here on brings the key back.
+	c.refused.add(name)
+	err := c.reconcile(ctx, name)
+	if _, refused := reconcile.AsInvalid(err); !refused {
+		c.refused.remove(name)
+	}
+	return err
+}
+
+func (c *controller) reconcile(ctx context.Context, name string) error {
+	in, err := c.gather(name)
+	if err != nil {
+		return err
+	}
+	if in.subnet == nil {
+		c.IPAM.DeleteSubnet(name)
+		return c.apply(ctx, name, nil)
+	}
+	if !in.subnet.DeletionTimestamp.IsZero() {
+		return c.finalize(ctx, in)
+	}
+	normal, err := normalized(in.subnet, c.Config)
+	if err == nil {
+		if patch, err := reconcile.LockedMergePatch(in.subnet, normal); err != nil || patch != nil {
+			return c.patch(ctx, name, patch, err)
+		}
+		err = c.render(ctx, in)
+	}
+	return c.publish(ctx, in, err)
+}
+
+// render makes IPAM and the rows agree with an accepted spec.
+func (c *controller) render(ctx context.Context, in inputs) error {
+	if err := validate(in.subnet, c.Config); err != nil {
+		return err
+	}
+	if err := conflicts(in); err != nil {
+		return err
+	}
+	want, err := rows(in)
+	if err != nil {
+		return err
+	}
+	if err := c.IPAM.SetSubnet(addresses(in)); err != nil {
+		return fmt.Errorf("addresses of subnet %s: %w", in.subnet.Name, err)
+	}
+	if err := c.apply(ctx, in.subnet.Name, want); err != nil {
+		return err
+	}
+	return gatewayReady(in)
+}
+
+// addresses is what IPAM has to know of the subnet.
+func addresses(in inputs) ipam.Spec {
+	spec := Book(in.subnet)
+	if in.routed() {
+		spec.GatewayMAC = routerMAC(in.subnet)
+	}
+	return spec
+}
+
+// Book is the subnet as IPAM keeps it, for the rebuild at start before any sync.
+func Book(s *v1.Subnet) ipam.Spec {
+	return ipam.Spec{Name: s.Name, CIDRBlock: s.Spec.CIDRBlock, Gateway: s.Spec.Gateway, ExcludeIPs: s.Spec.ExcludeIps}
+}
+
+// gatewayReady says why a centralized subnet has no way out of the cluster. The gateway controller, which chooses the node,
+// writes activateGateway.
+func gatewayReady(in inputs) error {
+	spec := &in.subnet.Spec
+	switch {
+	case !in.centralized() || in.subnet.Status.ActivateGateway != "":
+		return nil
+	case strings.TrimSpace(spec.GatewayNode) == "" && len(spec.GatewayNodeSelectors) == 0:
+		return reconcile.Blocked(util.ReasonNoReadyGateway, "gatewayNode or gatewayNodeSelectors: a centralized subnet needs one")
+	}
+	return reconcile.Blocked(util.ReasonNoActiveGateway, "a ready gateway node")
+}
+
+// finalize removes switch and book when nothing uses an address any more, and then lets the object go.
+func (c *controller) finalize(ctx context.Context, in inputs) error {
+	name := in.subnet.Name
+	if users, err := c.users(name); err != nil || len(users) > 0 {
+		if err == nil {
+			err = reconcile.Blocked(util.ReasonSubnetInUse, "the release of %d addresses: %s", len(users), summary(users))
+		}
+		return c.publish(ctx, in, err)
+	}
+	if err := c.apply(ctx, name, nil); err != nil {
+		return err
+	}
+	c.IPAM.DeleteSubnet(name)
+	free := in.subnet.DeepCopy()
+	reconcile.RemoveFinalizer(free)
+	patch, err := reconcile.LockedMergePatch(in.subnet, free)
+	return c.patch(ctx, name, patch, err)
+}
+
+func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) error {
+	_, err := c.NB.Apply(ctx, ovs.Owner{Kind: Name, Key: name}, want)
+	var contradiction *ovs.ContradictionError
+	switch {
+	case errors.As(err, &contradiction): // two rules of the spec that OVN takes for one
+		return invalid("%v", contradiction)
+	case err != nil:
+		return fmt.Errorf("apply rows of subnet %s: %w", name, err)
+	}
+	return nil
+}
+
+// patch writes the object itself; the watch brings the key back for the rest.
+func (c *controller) patch(ctx context.Context, name string, patch []byte, err error) error {
+	if err != nil || patch == nil {
+		return err
+	}
+	written, err := c.Subnets.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return fmt.Errorf("patch subnet %s: %w", name, err)
+	}
+	c.own.Wrote(written)
+	return nil
+}
+
+// publish tells the outcome of a sync with the present counters, in one write, and returns the outcome.
+func (c *controller) publish(ctx context.Context, in inputs, outcome error) error {
+	verdict, tell := reconcile.OutcomeOf(outcome, in.success(), util.ReasonSubnetFailed)
+	if !tell {
+		return outcome
+	}
+	wanted := *in.subnet.Status.DeepCopy()
+	if !verdict.Invalid {
+		wanted = status(in, c.facts(in))
+	}
+	reconcile.SetOutcome(&wanted.Conditions, in.subnet.Generation, verdict, metav1.Now())
+	patch, err := reconcile.StatusPatch(in.subnet.Status, wanted)
+	if err != nil || patch == nil {
+		return errors.Join(outcome, err)
+	}
+	written, err := c.Subnets.Patch(ctx, in.subnet.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		return fmt.Errorf("patch status of subnet %s: %w", in.subnet.Name, err)
+	}
+	c.own.Wrote(written)
+	c.announce(in, verdict)
+	return outcome
+}
+
+// announce makes an event of a verdict that is new, not of a counter that moved.
+func (c *controller) announce(in inputs, verdict reconcile.Outcome) {
+	old := v1.FindCondition(in.subnet.Status.Conditions, v1.ConditionReady)
+	if old != nil && old.Reason == verdict.Reason && old.Message == verdict.Message {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if verdict.Ready {
+		kind = corev1.EventTypeNormal
+	}
+	c.Events.Event(in.subnet, kind, verdict.Reason, verdict.Message)
+}
+
+func (c *controller) facts(in inputs) facts {
+	var known facts
+	known.stats, _ = c.IPAM.Stats(in.subnet.Name)
+	known.dhcpV4UUID, _ = c.NB.UUID(ovs.DHCPOptions{Name: util.DHCPOptionsName(in.subnet.Name, util.ProtocolIPv4)})
+	known.dhcpV6UUID, _ = c.NB.UUID(ovs.DHCPOptions{Name: util.DHCPOptionsName(in.subnet.Name, util.ProtocolIPv6)})
+	return known
+}
+
+// success is the reason that stands with Ready=True.
+func (in inputs) success() string {
+	switch {
+	case !in.hasSwitch():
+		return util.ReasonSubnetNotOvn
+	case in.centralized():
+		return util.ReasonCentralizedGateway
+	case in.subnet.Spec.Private:
+		return util.ReasonSubnetPrivate
+	}
+	return util.ReasonSubnetPublic
+}

@@ -1,0 +1,102 @@
+package subnet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Config is the part of the program's flags that shapes subnets.
+type Config struct {
+	DefaultVpc    string
+	DefaultSubnet string
+	JoinSubnet    string
+	// EnableLb and EnableEcmp are defaults of the spec fields of the same name.
+	EnableLb   bool
+	EnableEcmp bool
+	// MTU of overlay pods in bytes, for DHCP.
+	MTU int
+	// APIServerIP is the address of the kubernetes Service; no subnet of the default VPC may hold it. "": not known.
+	APIServerIP string
+	// CountDelay bounds how often the counters in the status follow the addresses in use.
+	CountDelay time.Duration
+}
+
+// inputs are everything the rows and the status of one subnet depend on.
+type inputs struct {
+	config Config
+	// subnet is nil when the object is gone.
+	subnet   *v1.Subnet
+	siblings []*v1.Subnet // others that could want the same, by name
+	join     *v1.Subnet   // nil when it does not exist (yet)
+	vpcs     []*v1.Vpc    // all, by name
+	nodes    []*corev1.Node
+}
+
+// facts are what the status tells besides: they exist only after the rows are written.
+type facts struct {
+	stats                  ipam.Stats
+	dhcpV4UUID, dhcpV6UUID string
+}
+
+func (c *controller) gather(name string) (inputs, error) {
+	in := inputs{config: c.Config}
+	own, ok := c.own.Get(name)
+	if !ok {
+		return in, nil
+	}
+	in.subnet = own
+	all, err := c.subnets.List(labels.Everything())
+	if err != nil {
+		return in, fmt.Errorf("list subnets: %w", err)
+	}
+	for _, s := range all {
+		if s.Name == c.JoinSubnet {
+			in.join = s
+		}
+		if s.Name != name && (sameNetwork(s, in.subnet) || s.Spec.ExternalEgressGateway != "") {
+			in.siblings = append(in.siblings, s)
+		}
+	}
+	slices.SortFunc(in.siblings, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	if in.vpcs, err = c.vpcs.List(labels.Everything()); err != nil {
+		return in, fmt.Errorf("list vpcs: %w", err)
+	}
+	slices.SortFunc(in.vpcs, func(a, b *v1.Vpc) int { return strings.Compare(a.Name, b.Name) })
+	if in.nodes, err = c.nodes.List(labels.Everything()); err != nil {
+		return in, fmt.Errorf("list nodes: %w", err)
+	}
+	slices.SortFunc(in.nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	return in, nil
+}
+
+// vpc is the subnet's VPC, nil when it does not exist.
+func (in inputs) vpc() *v1.Vpc {
+	i := slices.IndexFunc(in.vpcs, func(v *v1.Vpc) bool { return v.Name == in.subnet.Spec.Vpc })
+	if i < 0 {
+		return nil
+	}
+	return in.vpcs[i]
+}
+
+// hasSwitch: subnets of other providers are books in IPAM and nothing else.
+func (in inputs) hasSwitch() bool { return util.IsOvnProvider(in.subnet.Spec.Provider) }
+
+// routed says whether the VPC's router is the subnet's gateway; in an underlay subnet it is a physical one.
+func (in inputs) routed() bool {
+	spec := &in.subnet.Spec
+	return in.hasSwitch() && spec.CIDRBlock != "" && (spec.Vlan == "" || spec.LogicalGateway)
+}
+
+// centralized says whether the way out of the cluster leads over gateway nodes.
+func (in inputs) centralized() bool {
+	return in.routed() && in.subnet.Spec.Vpc == in.config.DefaultVpc && in.subnet.Spec.GatewayType == util.GatewayCentralized
+}

@@ -1,0 +1,129 @@
+package subnet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+)
+
+// refused remembers the subnets that are not accepted. Any subnet, VPC or node that changes may be what they were refused
+// for, so those few are looked at again, and all others are not.
+type refused struct {
+	mu   sync.Mutex
+	keys map[string]struct{}
+}
+
+func (s *refused) add(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]struct{}{}
+	}
+	s.keys[key] = struct{}{}
+}
+
+func (s *refused) remove(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+}
+
+func (s *refused) list() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.keys))
+}
+
+// keysForSubnet: a subnet is its own key; the join subnet's CIDR is in the rules of every private one.
+func (c *controller) keysForSubnet(s *v1.Subnet) []string {
+	keys := append(c.refused.list(), s.Name)
+	if s.Name == c.JoinSubnet {
+		keys = append(keys, c.where(func(other *v1.Subnet) bool { return other.Spec.Private })...)
+	}
+	return keys
+}
+
+// subnetMatters leaves out the counters and most of the status, which nothing is made of.
+func subnetMatters(before, after *v1.Subnet) bool {
+	return before.Generation != after.Generation ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		!slices.Equal(before.Finalizers, after.Finalizers) ||
+		standing(before) != standing(after) ||
+		before.Status.ActivateGateway != after.Status.ActivateGateway
+}
+
+func (c *controller) keysForVpc(vpc *v1.Vpc) []string {
+	return append(c.refused.list(), c.where(func(s *v1.Subnet) bool { return s.Spec.Vpc == vpc.Name })...)
+}
+
+func vpcMatters(before, after *v1.Vpc) bool {
+	return before.Status.Standby != after.Status.Standby || !slices.Equal(before.Spec.Namespaces, after.Spec.Namespaces)
+}
+
+func (c *controller) keysForNode(*corev1.Node) []string { return c.refused.list() }
+
+func nodeMatters(before, after *corev1.Node) bool {
+	return !slices.Equal(before.Status.Addresses, after.Status.Addresses)
+}
+
+func (c *controller) where(ok func(*v1.Subnet) bool) []string {
+	all, err := c.subnets.List(labels.Everything())
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for _, s := range all {
+		if ok(s) {
+			keys = append(keys, s.Name)
+		}
+	}
+	return keys
+}
+
+// countLater wakes the subnet of an IP after the delay, so that a thousand new pods are one count and one write.
+func (c *controller) countLater(loop *reconcile.Loop) func(*v1.IP) []string {
+	return func(ip *v1.IP) []string {
+		loop.AddAfter(ip.Spec.Subnet, c.CountDelay)
+		return nil
+	}
+}
+
+// users are the names of the IP objects of a subnet and, for holders without one, their address ranges.
+func (c *controller) users(name string) ([]string, error) {
+	ips, err := c.ips.List(labels.Everything())
+	if err != nil {
+		return nil, fmt.Errorf("list ips: %w", err)
+	}
+	var users []string
+	for _, ip := range ips {
+		if ip.Spec.Subnet == name {
+			users = append(users, ip.Name)
+		}
+	}
+	slices.Sort(users)
+	if stats, ok := c.IPAM.Stats(name); ok && len(users) == 0 {
+		for _, ranges := range []string{stats.V4.UsingRange, stats.V6.UsingRange} {
+			if ranges != "" {
+				users = append(users, ranges)
+			}
+		}
+	}
+	return users, nil
+}
+
+// summary names the first few users.
+func summary(users []string) string {
+	const few = 3
+	if len(users) <= few {
+		return strings.Join(users, ", ")
+	}
+	return strings.Join(users[:few], ", ") + ", ..."
+}
