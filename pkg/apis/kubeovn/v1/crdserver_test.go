@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -41,27 +42,33 @@ type crdKind struct {
 	rules      *cel.Validator
 }
 
-// newCRDServer loads every generated CRD; an API server has to accept each, with the costs of its rules.
+// newCRDServer returns the server of all generated CRDs; an API server has to accept each, with the costs of its rules.
 func newCRDServer(t *testing.T) *crdServer {
 	t.Helper()
+	server, err := loadCRDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
+// loadCRDs loads the CRDs once for all tests; compiling their rules takes a while.
+var loadCRDs = sync.OnceValues(func() (*crdServer, error) {
 	files, err := filepath.Glob(filepath.Join(crdDir, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no CRDs in %s: %v", crdDir, err)
+		return nil, fmt.Errorf("no CRDs in %s: %w", crdDir, err)
 	}
 	server := &crdServer{kinds: map[string]*crdKind{}}
 	for _, file := range files {
-		kind, err := loadCRD(t.Context(), file)
-		if err != nil {
-			t.Errorf("%s: %v", filepath.Base(file), err)
+		kind, loadErr := loadCRD(context.Background(), file)
+		if loadErr != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", filepath.Base(file), loadErr))
 			continue
 		}
 		server.kinds[kind.crd.Spec.Names.Kind] = kind
 	}
-	if t.Failed() {
-		t.FailNow()
-	}
-	return server
-}
+	return server, err
+})
 
 // loadCRD reads, validates and compiles the CRD in a file.
 func loadCRD(ctx context.Context, file string) (*crdKind, error) {

@@ -35,11 +35,11 @@ type IP struct {
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?v6IpAddress.orValue("") in ["", self.?v6IpAddress.orValue("")]`,message="v6IpAddress of an ip can not change once it is set",fieldPath=".v6IpAddress"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="macAddress of an ip can not change once it is set",fieldPath=".macAddress"
 type IPSpec struct {
-	// PodName is the pod, or the virtual machine, that holds the addresses.
+	// PodName is the pod, or the virtual machine, that holds the addresses. It cannot change once set.
 	PodName string `json:"podName"`
-	// Namespace of the pod.
+	// Namespace of the pod. It cannot change once set.
 	Namespace string `json:"namespace"`
-	// Subnet that the addresses are from. A reservation needs it.
+	// Subnet that the addresses are from. Every claim needs it; it cannot change.
 	Subnet string `json:"subnet"`
 	// AttachSubnets are further subnets. Kept for old objects; empty.
 	AttachSubnets []string `json:"attachSubnets"`
@@ -51,18 +51,18 @@ type IPSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'ipAddress ' + self + ' can not contain upper case'`
 	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'ipAddress ' + self + ' has two addresses of one family'`
 	IPAddress string `json:"ipAddress"`
-	// V4IPAddress is the IPv4 address. The controller fills it when the subnet has IPv4.
+	// V4IPAddress is the IPv4 address. The controller fills it when the subnet has IPv4; it cannot change once set.
 	// +kubebuilder:validation:MaxLength=39
 	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,messageExpression=`'v4IpAddress ' + self + ' is not an IPv4 address'`
 	V4IPAddress string `json:"v4IpAddress"`
-	// V6IPAddress is the IPv6 address. The controller fills it when the subnet has IPv6.
+	// V6IPAddress is the IPv6 address. The controller fills it when the subnet has IPv6; it cannot change once set.
 	// +kubebuilder:validation:MaxLength=39
 	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,messageExpression=`'v6IpAddress ' + self + ' is not an IPv6 address'`
 	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,messageExpression=`'v6IpAddress ' + self + ' can not contain upper case'`
 	V6IPAddress string `json:"v6IpAddress"`
 	// AttachIPs are further addresses. Kept for old objects; empty.
 	AttachIPs []string `json:"attachIps"`
-	// MacAddress is the MAC of the port. The controller fills it.
+	// MacAddress is the MAC of the port. The controller fills it; it cannot change once set.
 	// +kubebuilder:validation:MaxLength=17
 	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')`,messageExpression=`'macAddress ' + self + ' is not a MAC address such as 00:00:00:1a:2b:3c'`
 	MacAddress string `json:"macAddress"`
@@ -70,7 +70,7 @@ type IPSpec struct {
 	AttachMacs []string `json:"attachMacs"`
 	// ContainerID is for the use of CNI programs.
 	ContainerID string `json:"containerID"`
-	// PodType is the kind of owner that keeps the addresses when the pod is made anew: StatefulSet, VirtualMachine, or empty for none.
+	// PodType is the kind of owner that keeps the addresses when the pod is made anew: StatefulSet, VirtualMachine, or empty for none. It cannot change once set.
 	// +kubebuilder:validation:Enum="";StatefulSet;VirtualMachine
 	PodType string `json:"podType"`
 }
