@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -52,31 +51,6 @@ func (m *Manager) port(id ID) (Port, bool) {
 		PodUID: ids[util.IfacePodUID], Network: ids[util.IfaceNetwork], Provider: ids[util.IfaceProvider],
 		Netns: ids[util.IfacePodNetns], ids: ids,
 	}, true
-}
-
-// Collect removes the interfaces of a CNI network that the runtime does not list any more (CNI GC).
-func (m *Manager) Collect(ctx context.Context, network string, valid []ID) error {
-	keep := map[ID]bool{}
-	for _, id := range valid {
-		keep[id] = true
-	}
-	return m.sweep(ctx, func(p Port) bool { return p.Network == network && !keep[p.ID] })
-}
-
-// Sweep removes the interfaces of pods that are gone; gone must be sure of it.
-func (m *Manager) Sweep(ctx context.Context, gone func(Port) bool) error { return m.sweep(ctx, gone) }
-
-func (m *Manager) sweep(ctx context.Context, drop func(Port) bool) error {
-	var errs []error
-	for _, p := range m.Ports() {
-		if !drop(p) {
-			continue
-		}
-		klog.FromContext(ctx).Info("Removing the port of a container that is gone", "port", p.HostLink(),
-			"container", p.Container, "pod", klog.KRef(p.Namespace, p.Pod))
-		errs = append(errs, m.Remove(ctx, p.ID))
-	}
-	return errors.Join(errs...)
 }
 
 // SyncQoS makes the limits of a running pod's interfaces follow its annotations. It returns the interfaces that it changed.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -34,7 +36,38 @@ const (
 type Manager struct {
 	vswitch *ovs.Client
 	cfg     Config
-	shield  *Shield // nil on the kernel datapath
+	shield  *Shield  // nil on the kernel datapath
+	making  *nameSet // host links of the Adds under way
+}
+
+// nameSet is a set of names that several goroutines use.
+type nameSet struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (s *nameSet) add(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name] = true
+}
+
+func (s *nameSet) remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.names, name)
+}
+
+func (s *nameSet) has(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names[name]
+}
+
+func (s *nameSet) list() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.names)
 }
 
 // NewManager returns a manager that writes to the vswitch database of this node.
@@ -45,7 +78,7 @@ func NewManager(vswitch *ovs.Client, cfg Config) *Manager {
 	if cfg.GatewayTimeout == 0 {
 		cfg.GatewayTimeout = defaultTimeout
 	}
-	m := &Manager{vswitch: vswitch, cfg: cfg}
+	m := &Manager{vswitch: vswitch, cfg: cfg, making: &nameSet{names: map[string]bool{}}}
 	if cfg.Userspace {
 		m.shield = NewShield()
 	}
@@ -82,6 +115,8 @@ func (m *Manager) Add(ctx context.Context, s Spec) (waited time.Duration, err er
 	if s.IPAMOnly {
 		return 0, dropDefaultRoutes(s)
 	}
+	m.making.add(s.HostLink())
+	defer m.making.remove(s.HostLink())
 	if err := m.clear(ctx, s); err != nil {
 		return 0, err
 	}

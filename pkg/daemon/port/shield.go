@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/coreos/go-iptables/iptables"
@@ -88,8 +89,29 @@ func (s *Shield) Remove(ctx context.Context, device string) error {
 	return nil
 }
 
+// Devices lists the devices that have a chain; without nftables none is known.
+func (s *Shield) Devices(ctx context.Context) ([]string, error) {
+	nft, raw, err := s.backend()
+	if err != nil || raw {
+		return nil, err
+	}
+	chains, err := nft.List(ctx, "chains")
+	if err != nil && !knftables.IsNotFound(err) {
+		return nil, fmt.Errorf("list the chains of table %s: %w", util.NftTable, err)
+	}
+	var out []string
+	for _, chain := range chains {
+		if device, ok := strings.CutPrefix(chain, chainPrefix); ok {
+			out = append(out, device)
+		}
+	}
+	return out, nil
+}
+
+const chainPrefix = "drop-"
+
 // chainOf is a chain's name; it must not begin with a digit.
-func chainOf(device string) string { return "drop-" + device }
+func chainOf(device string) string { return chainPrefix + device }
 
 func rawRule(device string) []string { return []string{"-i", device, "-j", "DROP"} }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,9 +59,26 @@ func NewNode(tb testing.TB) *Node {
 		"external_ids:ovn-bridge-datapath-type=netdev",
 		"--", "add-br", util.IntegrationBridge, "--", "set", "bridge", util.IntegrationBridge, "datapath_type=netdev", "fail_mode=secure")
 	n.start("ovn-northd", "--ovnnb-db="+n.remote(), "--ovnsb-db="+n.remote(), "--unixctl="+n.path("northd.ctl"))
-	n.start("ovn-controller", n.remote())
+	// OVN 23.03 sometimes crashes in its first moments; its monitor, as everywhere, starts it again.
+	n.start("ovn-controller", n.remote(), "--monitor", "--pidfile="+n.path("controller.pid"))
 	n.Vswitch, n.NB = n.connect(ovs.OpenVSwitchDB), n.connect(ovs.Northbound)
+	n.settle()
 	return n
+}
+
+// settle waits until the whole chain works: a port is bound.
+func (n *Node) settle() {
+	n.tb.Helper()
+	const name = "settle"
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	n.apply(name, ovs.LogicalSwitch{Name: name}, ovs.LogicalSwitchPort{Switch: name, Name: name})
+	n.Vsctl("add-port", util.IntegrationBridge, name, "--", "set", "interface", name, "type=internal", "external_ids:iface-id="+name)
+	check(n.tb, n.Vswitch.WaitFor(ctx, "Interface", name, func(o ovs.Observation) bool {
+		return o.ExternalIDs[util.IfaceOvnInstalled] == "true"
+	}))
+	n.Vsctl("del-port", name)
+	n.apply(name)
 }
 
 func (n *Node) path(name string) string { return filepath.Join(n.dir, name) }
@@ -82,9 +100,10 @@ func (n *Node) start(name string, args ...string) {
 	log, err := os.Create(n.path(name + ".log"))
 	check(n.tb, err)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(n.tb, cmd.Start())
 	n.tb.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		_ = log.Close()
 		if n.tb.Failed() {
@@ -135,7 +154,7 @@ func (n *Node) waitFile(name string) {
 // Switch makes a logical switch with a router port that answers for the gateways.
 func (n *Node) Switch(name string, gateways ...string) {
 	n.tb.Helper()
-	n.apply("subnet/"+name, ovs.LogicalSwitch{Name: name}, ovs.LogicalRouter{Name: "vpc-" + name},
+	n.apply(name, ovs.LogicalSwitch{Name: name}, ovs.LogicalRouter{Name: "vpc-" + name},
 		ovs.LogicalRouterPort{Router: "vpc-" + name, Name: "vpc-" + name + "-" + name, MAC: "0a:00:00:00:00:01", Networks: gateways},
 		ovs.LogicalSwitchPort{
 			Switch: name, Name: name + "-vpc-" + name, Type: "router", Addresses: []string{"router"},
@@ -146,7 +165,19 @@ func (n *Node) Switch(name string, gateways ...string) {
 // Port makes a logical port with the address text of OVN, "<mac> <ip> ...".
 func (n *Node) Port(sw, name, addresses string) {
 	n.tb.Helper()
-	n.apply("pod/"+name, ovs.LogicalSwitchPort{Switch: sw, Name: name, Addresses: []string{addresses}, PortSecurity: []string{addresses}})
+	n.Apply(ovs.LogicalSwitchPort{Switch: sw, Name: name, Addresses: []string{addresses}})
+}
+
+// Apply makes a logical port as it is given.
+func (n *Node) Apply(port ovs.LogicalSwitchPort) {
+	n.tb.Helper()
+	n.apply(port.Name, port)
+}
+
+// Undeclare removes a logical port.
+func (n *Node) Undeclare(name string) {
+	n.tb.Helper()
+	n.apply(name)
 }
 
 func (n *Node) apply(key string, rows ...ovs.Row) {
