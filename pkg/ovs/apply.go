@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -20,6 +19,9 @@ const (
 
 // errChanging: the database did not keep what was written, several times in a row.
 var errChanging = errors.New("the database keeps changing under the transaction")
+
+// errConflict: the transaction went through but a row that it was to change had just gone.
+var errConflict = errors.New("a row went away under the transaction")
 
 // request is one Apply on its way through the commit loop.
 type request struct {
@@ -68,7 +70,7 @@ func (c *Client) difference(r *request) (*plan, error) {
 	if c.rpc == nil {
 		return nil, ErrDisconnected
 	}
-	return diff(newView(c.cache), r.owner, r.rows)
+	return diff(c.view(r.owner), r.owner, r.rows)
 }
 
 // commitLoop gathers the requests of a few milliseconds into groups.
@@ -148,7 +150,7 @@ func (c *Client) commit(ctx context.Context, group []*request) {
 		err := c.transact(ctx, rpc, all.operations())
 		var refused *TransactError
 		switch {
-		case err == nil: // the next round looks whether all is as wanted
+		case err == nil, errors.Is(err, errConflict): // the next round looks whether all is as wanted
 		case errors.As(err, &refused) && len(group) > 1:
 			half := len(group) / 2
 			c.commit(ctx, group[:half])
@@ -181,6 +183,9 @@ func (c *Client) plan(group []*request) (all *plan, open []*request, rpc *rpcCon
 			c.settle(r, ErrDisconnected)
 			continue
 		}
+		if c.cfg.DryRun != nil {
+			v = c.view(r.owner)
+		}
 		p, err := diff(v, r.owner, r.rows)
 		switch {
 		case errors.Is(err, errLearn):
@@ -191,7 +196,7 @@ func (c *Client) plan(group []*request) (all *plan, open []*request, rpc *rpcCon
 			c.settle(r, nil)
 		case c.cfg.DryRun != nil:
 			r.ops = p.size()
-			c.settle(r, printPlan(c.cfg.DryRun, r.owner, p))
+			c.settle(r, c.dry.print(c.cfg.DryRun, c.cache, r.owner, p))
 		default:
 			r.ops = max(r.ops, p.size())
 			v.include(p, r.owner)
@@ -245,15 +250,6 @@ func (c *Client) remember(r *request) {
 	}
 }
 
-func printPlan(w io.Writer, owner string, p *plan) error {
-	for _, op := range p.operations() {
-		if _, err := fmt.Fprintf(w, "%s: %s\n", owner, op.text); err != nil {
-			return fmt.Errorf("print the difference: %w", err)
-		}
-	}
-	return nil
-}
-
 // transact sends one transaction and checks every result and row count.
 func (c *Client) transact(ctx context.Context, rpc *rpcConn, ops []operation) error {
 	params := make([]any, 0, len(ops)+1)
@@ -274,7 +270,7 @@ func (c *Client) transact(ctx context.Context, rpc *rpcConn, ops []operation) er
 }
 
 type opResult struct {
-	Count   *int             `json:"count"`
+	Count   int              `json:"count"`
 	Error   string           `json:"error"`
 	Details string           `json:"details"`
 	Rows    []map[string]any `json:"rows"`
@@ -311,6 +307,11 @@ func checkResults(ops []operation, results []*opResult) error {
 	}
 	if len(results) < len(ops) {
 		return fmt.Errorf("%d operations sent, %d results received", len(ops), len(results))
+	}
+	for i, op := range ops {
+		if op.count >= 0 && (results[i] == nil || results[i].Count != op.count) {
+			return fmt.Errorf("%w: %s", errConflict, op.text)
+		}
 	}
 	return nil
 }

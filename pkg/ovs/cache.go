@@ -381,7 +381,7 @@ func recordedGroups(r *row) []membership {
 	if r.owner == "" || r.table.spec.name != ovnnb.LogicalSwitchPortTable {
 		return nil
 	}
-	text := r.ext(extGroups)
+	text := r.ext(util.ExtPortGroups)
 	if text == "" {
 		return nil
 	}

@@ -107,6 +107,7 @@ type Client struct {
 	requests chan *request
 	events   *dispatcher
 	stats    counters
+	dry      dryRun
 }
 
 // Connect dials, checks the schema, fills the cache and returns; ctx ends the client.

@@ -30,10 +30,11 @@ type view struct {
 	*cache
 	inserted map[target]pendingRow
 	deleted  map[string]bool
+	planned  map[target]string // UUIDs that a dry run chose before for rows of the same owner
 }
 
 func newView(c *cache) *view {
-	return &view{cache: c, inserted: map[target]pendingRow{}, deleted: map[string]bool{}}
+	return &view{cache: c, inserted: map[target]pendingRow{}, deleted: map[string]bool{}, planned: map[target]string{}}
 }
 
 // differ computes the difference of one owner. It only reads the view; plan is its only result.
@@ -100,7 +101,9 @@ func (d *differ) resolve() error {
 		if d.view.tables[id.table].spec.adopt {
 			return &MissingError{Table: id.table, Name: readable(id.key)}
 		}
-		d.uuids[id] = uuid.NewString()
+		if d.uuids[id] = d.view.planned[id]; d.uuids[id] == "" {
+			d.uuids[id] = uuid.NewString()
+		}
 	}
 	return nil
 }
@@ -306,7 +309,7 @@ func (d *differ) marked(t *table, w *wanted) (map[string]string, error) {
 		}
 		items = append(items, g+":"+groupMark(u))
 	}
-	ext[extGroups] = strings.Join(items, ",")
+	ext[util.ExtPortGroups] = strings.Join(items, ",")
 	return ext, nil
 }
 

@@ -14,6 +14,7 @@ type operation struct {
 	body  map[string]any
 	count int // rows it must match; -1: any
 	text  string
+	quiet bool // not worth printing: it changes nothing
 }
 
 // edit collects the changes of one set or map column of one row, so that a transaction has one mutate per row.
@@ -69,7 +70,7 @@ func (p *plan) guard(t *table, w *wanted) {
 	if where == nil {
 		where = []any{}
 	}
-	p.guards = append(p.guards, operation{count: -1, text: "guard " + t.spec.name, body: map[string]any{"op": "wait", "table": t.spec.name,
+	p.guards = append(p.guards, operation{count: -1, quiet: true, text: "guard " + t.spec.name, body: map[string]any{"op": "wait", "table": t.spec.name,
 		"timeout": 0, "where": where, "columns": []string{uuidColumn}, "until": "==", "rows": []any{}}})
 }
 

@@ -20,7 +20,7 @@ func (r LogicalRouterPort) row() []wanted {
 	for _, gc := range r.GatewayChassis {
 		name := r.Name + "-" + gc.Chassis
 		w.refs["gateway_chassis"] = append(w.refs["gateway_chassis"], ref{target: byName(ovnnb.GatewayChassisTable, name)})
-		rows = append(rows, wanted{table: ovnnb.GatewayChassisTable, ext: map[string]string{extLRP: r.Name},
+		rows = append(rows, wanted{table: ovnnb.GatewayChassisTable, ext: map[string]string{util.ExtRouterPort: r.Name},
 			cols: map[string]value{"name": required(name), "chassis_name": required(gc.Chassis), "priority": integer(gc.Priority)}})
 	}
 	rows[0] = w
@@ -74,7 +74,7 @@ func (r HAChassisGroup) row() []wanted {
 	rows := make([]wanted, 1, len(r.Chassis)+1)
 	for _, hc := range r.Chassis {
 		group.refs["ha_chassis"] = append(group.refs["ha_chassis"], ref{target: target{ovnnb.HAChassisTable, r.Name + keySep + hc.Chassis}})
-		rows = append(rows, wanted{table: ovnnb.HAChassisTable, ext: map[string]string{extGroup: r.Name},
+		rows = append(rows, wanted{table: ovnnb.HAChassisTable, ext: map[string]string{util.ExtHAGroup: r.Name},
 			cols: map[string]value{"chassis_name": required(hc.Chassis), "priority": integer(hc.Priority)}})
 	}
 	rows[0] = group
@@ -90,7 +90,7 @@ func (r LoadBalancer) row() []wanted {
 	for _, hc := range r.HealthChecks {
 		lb.refs["health_check"] = append(lb.refs["health_check"],
 			ref{target: target{ovnnb.LoadBalancerHealthCheckTable, r.Name + keySep + hc.VIP}})
-		rows = append(rows, wanted{table: ovnnb.LoadBalancerHealthCheckTable, ext: with(hc.ExternalIDs, extLB, r.Name),
+		rows = append(rows, wanted{table: ovnnb.LoadBalancerHealthCheckTable, ext: with(hc.ExternalIDs, util.ExtLoadBalancer, r.Name),
 			cols: map[string]value{"vip": required(hc.VIP), "options": mapOf(hc.Options)}})
 	}
 	rows[0] = lb

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnsb"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 func (r LogicalSwitch) row() []wanted {
@@ -34,7 +35,7 @@ func (r AddressSet) row() []wanted {
 }
 
 func (r DHCPOptions) row() []wanted {
-	return []wanted{{table: ovnnb.DHCPOptionsTable, ext: with(r.ExternalIDs, extName, r.Name),
+	return []wanted{{table: ovnnb.DHCPOptionsTable, ext: with(r.ExternalIDs, util.ExtName, r.Name),
 		cols: map[string]value{"cidr": required(r.CIDR.String()), "options": mapOf(r.Options)}}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs/vswitch"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 func (r OpenVSwitch) row() []wanted {
@@ -35,7 +36,7 @@ func (r VSwitchPort) row() []wanted {
 		return []wanted{port, iface}
 	}
 	port.refs["qos"] = []ref{{target: byName(vswitch.QoSTable, r.Name)}}
-	ext := with(r.QoS.ExternalIDs, extPort, r.Name)
+	ext := with(r.QoS.ExternalIDs, util.ExtPort, r.Name)
 	qos := wanted{table: vswitch.QoSTable, ext: ext,
 		cols: map[string]value{"type": required(r.QoS.Type), "other_config": mapOf(r.QoS.OtherConfig)}}
 	if r.QoS.Queue == nil {

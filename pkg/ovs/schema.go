@@ -9,17 +9,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// External_ids keys that only the engine writes and reads.
-const (
-	extName   = "name"        // identity of rows whose table has no name column
-	extGroups = "port_groups" // membership of a switch port: "<group>:<first 8 of its UUID>", joined with ","
-	extBridge = "bridge"
-	extLRP    = "lrp"
-	extGroup  = "group"
-	extLB     = "lb"
-	extPort   = "port"
-)
-
 // mode says how a managed column is compared and written.
 type mode int
 
@@ -119,7 +108,7 @@ var northbound = []*tableSpec{
 			ovnnb.LogicalRouterPolicyTable + ".bfd_sessions"}},
 	{name: ovnnb.HAChassisGroupTable, identity: []string{"name"}, unique: true, root: true,
 		columns: spec(own("name"), columnSpec{name: "ha_chassis", mode: refs, table: ovnnb.HAChassisTable})},
-	{name: ovnnb.HAChassisTable, identity: []string{"external_ids:" + extGroup, "chassis_name"}, byRef: true,
+	{name: ovnnb.HAChassisTable, identity: []string{"external_ids:" + util.ExtHAGroup, "chassis_name"}, byRef: true,
 		columns: spec(own("chassis_name", "priority"))},
 	{name: ovnnb.LogicalSwitchTable, identity: []string{"name"}, root: true,
 		columns: spec(own("name"), columnSpec{name: "load_balancer", mode: shared, table: ovnnb.LoadBalancerTable},
@@ -140,11 +129,11 @@ var northbound = []*tableSpec{
 		parents: []parentSpec{{ovnnb.LogicalSwitchTable, "acls", util.ExtSwitch}, {ovnnb.PortGroupTable, "acls", util.ExtParent}},
 		columns: spec(own("direction", "priority", "match", "tier", "action", "name", "log", "severity", "meter"),
 			columnSpec{name: "options", mode: keys, owned: []string{"apply-after-lb"}})},
-	{name: ovnnb.DHCPOptionsTable, identity: []string{"external_ids:" + extName}, root: true, columns: spec(own("cidr", "options"))},
+	{name: ovnnb.DHCPOptionsTable, identity: []string{"external_ids:" + util.ExtName}, root: true, columns: spec(own("cidr", "options"))},
 	{name: ovnnb.LoadBalancerTable, identity: []string{"name"}, root: true,
 		columns: spec(own("name", "protocol", "vips", "selection_fields", "ip_port_mappings", "options"),
 			columnSpec{name: "health_check", mode: refs, table: ovnnb.LoadBalancerHealthCheckTable})},
-	{name: ovnnb.LoadBalancerHealthCheckTable, identity: []string{"external_ids:" + extLB, "vip"}, byRef: true,
+	{name: ovnnb.LoadBalancerHealthCheckTable, identity: []string{"external_ids:" + util.ExtLoadBalancer, "vip"}, byRef: true,
 		columns: spec(own("vip", "options"))},
 }
 
@@ -164,7 +153,7 @@ var openVSwitch = []*tableSpec{
 			columnSpec{name: "other_config", mode: keys, owned: []string{"mac-learning-fallback", "hwaddr", "mac-table-size"}},
 			columnSpec{name: externalIDs, mode: marks, foreign: []string{"ct-zone-*", "ovn-*", "bridge-id"}})},
 	{name: vswitch.PortTable, identity: []string{"name"}, unique: true,
-		parents: []parentSpec{{vswitch.BridgeTable, "ports", extBridge}},
+		parents: []parentSpec{{vswitch.BridgeTable, "ports", util.ExtBridge}},
 		columns: append(own("name", "tag", "trunks"),
 			columnSpec{name: "interfaces", mode: refs, table: vswitch.InterfaceTable},
 			columnSpec{name: "qos", mode: refs, table: vswitch.QoSTable},
@@ -173,11 +162,11 @@ var openVSwitch = []*tableSpec{
 		columns: append(own("name", "type", "options", "mtu_request", "ingress_policing_rate", "ingress_policing_burst"),
 			columnSpec{name: externalIDs, mode: marks, foreign: []string{"ovn-installed", "ovn-installed-ts", "ovn-*", "attached-mac"}}),
 		status: []string{"ofport", "mac_in_use", "link_state", "admin_state", "error", "mtu", "ifindex", externalIDs}},
-	{name: vswitch.QoSTable, identity: []string{"external_ids:" + extPort}, root: true,
+	{name: vswitch.QoSTable, identity: []string{"external_ids:" + util.ExtPort}, root: true,
 		columns: spec(own("type", "other_config"), columnSpec{name: "queues", mode: refs, table: vswitch.QueueTable})},
-	{name: vswitch.QueueTable, identity: []string{"external_ids:" + extPort}, root: true, columns: spec(own("other_config"))},
+	{name: vswitch.QueueTable, identity: []string{"external_ids:" + util.ExtPort}, root: true, columns: spec(own("other_config"))},
 	{name: vswitch.MirrorTable, identity: []string{"name"}, scoped: true,
-		parents: []parentSpec{{vswitch.BridgeTable, "mirrors", extBridge}},
+		parents: []parentSpec{{vswitch.BridgeTable, "mirrors", util.ExtBridge}},
 		columns: spec(own("name", "select_all"), columnSpec{name: "select_dst_port", mode: refs, table: vswitch.PortTable},
 			columnSpec{name: "output_port", mode: refs, table: vswitch.PortTable})},
 }

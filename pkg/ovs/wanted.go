@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // target names a row by table and identity.
@@ -93,7 +95,7 @@ func contradiction(name string, a, b *wanted) error {
 		col, av, bv = "parent", a.parent.String(), b.parent.String()
 	}
 	if col == "" && !slices.Equal(a.groups, b.groups) {
-		col, av, bv = extGroups, fmt.Sprint(a.groups), fmt.Sprint(b.groups)
+		col, av, bv = util.ExtPortGroups, fmt.Sprint(a.groups), fmt.Sprint(b.groups)
 	}
 	if col == "" {
 		return nil
