@@ -15,8 +15,9 @@ const maxBigIntExponent = 1000
 // It is held as canonical decimal digits with zero as "", so that values compare with ==, the zero value is 0, and
 // copies share nothing. Make values with NewBigInt or BigIntOf, never by conversion. In JSON it is a bare number, which
 // may exceed 2^53; a quoted integer and a float with an integral value are read too, because older controllers wrote
-// the one and the API server stores what exceeds 64 bits as the other. Write statuses through encoding/json:
-// runtime.DefaultUnstructuredConverter does not ask MarshalJSON for types that are strings and would write a string.
+// the one and the API server stores what exceeds 64 bits as the other. Convert objects through encoding/json,
+// as all clients of this project do: runtime.DefaultUnstructuredConverter does not ask the methods of types whose kind
+// is string; it would write a string and refuse to read a number.
 //
 // +kubebuilder:validation:Type=number
 type BigInt string
