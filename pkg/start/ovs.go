@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -41,7 +42,8 @@ type OVS struct {
 	cpus                 int
 	watchEvery           time.Duration
 	limits               limits
-	vswitchdArgs         []string // tests turn the kernel datapath into a dummy one
+	kernel               func() error // tests turn the kernel datapath into a dummy one
+	vswitchdArgs         []string
 }
 
 // NewOVS reads the settings of an ovs-ovn pod.
@@ -57,6 +59,7 @@ func NewOVS(get Getenv) (*OVS, error) {
 		cpus:                 runtime.NumCPU(),
 		watchEvery:           5 * time.Second,
 		limits:               defaultLimits(),
+		kernel:               kernelHasOVS,
 	}
 	o.remote = dbAddress(e, o.tls, "SB", e.number("KUBE_OVN_SB_PORT", util.SBPort))
 	if o.node == "" {
@@ -88,6 +91,11 @@ func (o *OVS) Run(ctx context.Context) error {
 	if err := makeDirs(o.layout.OVSRun, o.layout.OVSLog, o.layout.OVSDB, o.layout.OVNRun, o.layout.OVNLog); err != nil {
 		return err
 	}
+	if o.datapath == datapathKernel {
+		if err := o.kernel(); err != nil {
+			return err
+		}
+	}
 	systemID, err := o.systemID()
 	if err != nil {
 		return err
@@ -105,9 +113,6 @@ func (o *OVS) Run(ctx context.Context) error {
 		return orNil(ctx, fmt.Errorf("configure the vswitch: %w", err))
 	}
 	if err := s.start(ctx, o.vswitchd()); err != nil {
-		return orNil(ctx, err)
-	}
-	if err := o.checkDatapath(ctx); err != nil {
 		return orNil(ctx, err)
 	}
 	if err := s.start(ctx, o.controller()); err != nil {
@@ -270,23 +275,14 @@ func (o *OVS) settings(systemID string, bridgeExists, restore bool) []string {
 // quote makes a string atom of ovs-vsctl: colons, commas and brackets would be taken for its own syntax.
 func quote(s string) string { return strconv.Quote(s) }
 
-// checkDatapath fails early, with advice, when this kernel has no Open vSwitch.
-func (o *OVS) checkDatapath(ctx context.Context) error {
-	types, err := o.vsctl(ctx, "--no-wait", "get", "Open_vSwitch", ".", "datapath_types")
-	if err != nil {
-		return err
+// kernelHasOVS fails early, with advice, when this kernel has no Open vSwitch. Asking for its netlink family makes the
+// kernel load the module if it has it, which needs no capability.
+func kernelHasOVS() error {
+	if _, err := netlink.GenlFamilyGet("ovs_datapath"); err != nil {
+		return &ExitError{Name: "ovs-vswitchd", Code: 1,
+			Err: fmt.Errorf("this kernel has no Open vSwitch: load the module openvswitch or install with DATAPATH=netdev: %w", err)}
 	}
-	want := datapathNetdev
-	if o.datapath == datapathKernel {
-		want = typeSystem
-	}
-	for _, t := range strings.FieldsFunc(types, func(r rune) bool { return strings.ContainsRune(`[]", `, r) }) {
-		if t == want {
-			return nil
-		}
-	}
-	return &ExitError{Name: "ovs-vswitchd", Code: 1, Err: fmt.Errorf("this kernel offers no %q datapath (only %s): load the "+
-		"openvswitch module or install with DATAPATH=netdev", want, types)}
+	return nil
 }
 
 // endRestore gives the datapath back to vswitchd once ovn-controller has put its flows into br-int: the number of flows
