@@ -241,6 +241,12 @@ func (c *Client) remember(r *request) {
 		}
 		return false
 	})
+	c.mu.RLock()
+	known := c.singles[r.owner]
+	c.mu.RUnlock()
+	if single == known {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if single {

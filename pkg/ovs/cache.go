@@ -264,8 +264,6 @@ func (c *cache) add(r *row) {
 	t.byKey[r.key] = append(t.byKey[r.key], r)
 	if r.owner != "" {
 		link(c.owners, r.owner, r)
-		delete(c.learned, r.uuid) // from now on the row says it itself
-		delete(c.groups, r.uuid)
 	}
 	for _, i := range t.used {
 		for _, target := range r.vals[i].set {
@@ -327,6 +325,8 @@ func (c *cache) parentOf(r *row) string {
 	if r.owner != "" {
 		for _, p := range parents {
 			if name := r.ext(p.ext); name != "" {
+				delete(c.learned, r.uuid) // from now on the row says it itself
+				delete(c.groups, r.uuid)
 				return p.table + "/" + name
 			}
 		}
@@ -419,7 +419,7 @@ func (c *cache) learn(parents map[string]string, groups map[string][]string) {
 		}
 		for uuid, r := range t.rows {
 			parent, ok := parents[uuid]
-			if !ok || r.owner != "" {
+			if !ok || r.owner != "" && r.parent != unknownParent {
 				continue
 			}
 			c.learned[uuid] = parent

@@ -123,6 +123,8 @@ func (w *world) tamper(t *testing.T, s *ovstest.Server) {
 	table := w.pick("Logical_Switch_Port", "Logical_Router_Policy", "ACL", "Load_Balancer", "Address_Set", "NAT", "HA_Chassis", "Port_Group")
 	col := `{"op":"update","table":"` + table + `","where":[],"row":{"external_ids":["map",[["tampered","1"]]]}}`
 	s.Transact(t, w.pick(col,
+		`{"op":"mutate","table":"Logical_Switch_Port","where":[],"mutations":[["external_ids","delete",["set",["ls","port_groups"]]]]}`,
+		`{"op":"mutate","table":"NAT","where":[],"mutations":[["external_ids","delete",["set",["lr","vendor"]]]]}`,
 		`{"op":"update","table":"Logical_Switch_Port","where":[["tag","==",1]],"row":{"addresses":"dynamic"}}`,
 		`{"op":"update","table":"Logical_Router_Policy","where":[],"row":{"nexthops":["set",[]]}}`,
 		`{"op":"delete","table":"Logical_Switch","where":[["name","==","s1"]]}`,
