@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubeovn/kube-ovn/hack/lab/cgroup"
 	"github.com/kubeovn/kube-ovn/hack/lab/network"
+	"github.com/kubeovn/kube-ovn/hack/lab/node"
 	"github.com/kubeovn/kube-ovn/hack/lab/ns"
 )
 
@@ -42,6 +43,7 @@ func (l *lab) clear(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyTime, errors.New("clearing takes too long"))
 	defer cancel()
 	err := l.killNetns()
+	err = errors.Join(err, l.eachNode(func(n *node.Node) error { return n.Kill(ctx) }))
 	groups, listErr := cgroup.Names(l.plan.Prefix())
 	err = errors.Join(err, listErr)
 	for _, group := range groups {

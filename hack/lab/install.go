@@ -11,6 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/image"
 )
@@ -52,6 +56,9 @@ func (l *lab) install(ctx context.Context, archive string) error {
 
 // follow runs a program and shows its lines as progress.
 func (l *lab) follow(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a script's children end with it
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	read, write := io.Pipe()
 	cmd.Stdout, cmd.Stderr = write, write
 	shown := make(chan struct{})

@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/cache"
 )
@@ -19,8 +22,11 @@ import (
 // Suite is the Debian release of the product's base image.
 const Suite = "trixie"
 
-// baseName is what the Dockerfile's FROM line reads.
-const baseName = "docker.io/library/debian:" + Suite + "-slim"
+// Names of the base image, as the Dockerfile's FROM line reads it, and of the product's, as install.sh does.
+const (
+	baseName    = "docker.io/library/debian:" + Suite + "-slim"
+	productName = "docker.io/kubeovn/kube-ovn"
+)
 
 // Builder builds the product's image from a checkout.
 type Builder struct {
@@ -57,16 +63,16 @@ func (b *Builder) Product(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		name := "docker.io/kubeovn/kube-ovn:" + tag
+		name := productName + ":" + tag
 		b.Report("building image %s", name)
 		dockerfile := filepath.Join("dist", "images", "Dockerfile")
-		if err := b.buildah(ctx, "bud", "--pull-never", "--layers", "-t", name, "-f", dockerfile, "."); err != nil {
+		if err := b.buildah(ctx, "bud", "--pull-never", "--layers", "--force-rm", "-t", name, "-f", dockerfile, "."); err != nil {
 			return err
 		}
 		if err := b.buildah(ctx, "push", "--disable-compression", name, "docker-archive:"+path+":"+name); err != nil {
 			return err
 		}
-		return errors.Join(b.buildah(ctx, "rmi", "--prune"), b.forget(key))
+		return b.forget(ctx, key, name)
 	})
 }
 
@@ -95,20 +101,38 @@ func (b *Builder) base(ctx context.Context) error {
 	return b.buildah(ctx, "bud", "-t", baseName, dir)
 }
 
-// buildah runs one command on a store of the lab's own.
+// buildah runs one command on a store of the lab's own. Its mounts end with it: it runs in a mount namespace of its own and forgets what it mounted.
 func (b *Builder) buildah(ctx context.Context, args ...string) error {
-	global := []string{"--root", filepath.Join(b.cache, "buildah", "root"), "--runroot", filepath.Join(b.cache, "buildah", "run"), "--storage-driver", "overlay"}
-	cmd := exec.CommandContext(ctx, "buildah", append(global, args...)...)
-	cmd.Dir, cmd.Env = b.Root, append(os.Environ(), "BUILDAH_ISOLATION=chroot")
-	return run(cmd)
+	_, err := b.buildahOutput(ctx, args...)
+	return err
 }
 
-// forget removes the archives of older builds, which nobody asks for again.
-func (b *Builder) forget(key string) error {
+func (b *Builder) buildahOutput(ctx context.Context, args ...string) (string, error) {
+	state, err := os.MkdirTemp("", "buildah-")
+	if err != nil {
+		return "", err
+	}
+	global := []string{"--root", filepath.Join(b.cache, "buildah"), "--runroot", state, "--storage-driver", "overlay"}
+	cmd := exec.CommandContext(ctx, "buildah", append(global, args...)...)
+	cmd.Dir, cmd.Env = b.Root, append(os.Environ(), "BUILDAH_ISOLATION=chroot")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	out, err := runOutput(cmd)
+	return out, errors.Join(err, os.RemoveAll(state))
+}
+
+// forget removes the archives and the images of older builds, which nobody asks for again.
+func (b *Builder) forget(ctx context.Context, key, name string) error {
 	old, err := filepath.Glob(filepath.Join(b.cache, "product", "*.tar*"))
 	for _, file := range old {
 		if !strings.HasPrefix(filepath.Base(file), key) {
 			err = errors.Join(err, os.Remove(file))
+		}
+	}
+	names, listErr := b.buildahOutput(ctx, "images", "--filter", "reference="+productName, "--format", "{{.Name}}:{{.Tag}}")
+	err = errors.Join(err, listErr)
+	for _, other := range strings.Fields(names) {
+		if other != name && strings.HasPrefix(other, productName+":") {
+			err = errors.Join(err, b.buildah(ctx, "rmi", other))
 		}
 	}
 	return err
@@ -175,13 +199,18 @@ func linkOrCopy(from, to string) error {
 
 // run runs a command; its error carries the end of what it printed.
 func run(cmd *exec.Cmd) error {
+	_, err := runOutput(cmd)
+	return err
+}
+
+func runOutput(cmd *exec.Cmd) (string, error) {
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		return nil
+		return string(out), nil
 	}
 	text := strings.TrimSpace(string(out))
 	if len(text) > 4000 {
 		text = "..." + text[len(text)-4000:]
 	}
-	return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, text)
+	return "", fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, text)
 }

@@ -221,8 +221,11 @@ func (n *Node) Kill(ctx context.Context) error {
 	return n.clear(ctx)
 }
 
+// clear ends what runs and removes groups and NICs. It returns when process 1 is gone, which is after all others of the node.
 func (n *Node) clear(ctx context.Context) error {
-	return errors.Join(cgroup.Remove(ctx, n.lab.NodeCgroup(n.Node)), network.DetachNode(n.lab, n.Node))
+	err := cgroup.Remove(ctx, n.lab.NodeCgroup(n.Node))
+	first := daemon.Daemon{Name: "process 1 of " + n.Name, PIDFile: n.initFile()}
+	return errors.Join(err, first.Signal(ctx, unix.SIGKILL), network.DetachNode(n.lab, n.Node))
 }
 
 // Streams are what a command inside a node reads and writes.
