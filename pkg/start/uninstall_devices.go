@@ -135,9 +135,11 @@ func giveBack(bridge, nic string) error {
 		if r.Dst != nil && r.Dst.IP.IsLinkLocalUnicast() || r.Protocol == syscall.RTPROT_KERNEL {
 			continue
 		}
-		r.LinkIndex = to.Attrs().Index
-		if err := netlink.RouteReplace(&r); err != nil {
-			return fmt.Errorf("route %s: %w", r, err)
+		// Without the flags: they say how the route is (its device has no carrier), which one cannot ask for.
+		moved := netlink.Route{LinkIndex: to.Attrs().Index, Dst: r.Dst, Gw: r.Gw, Src: r.Src, Scope: r.Scope, Table: r.Table,
+			Protocol: r.Protocol, Priority: r.Priority, Type: r.Type, MTU: r.MTU, Tos: r.Tos}
+		if err := netlink.RouteReplace(&moved); err != nil {
+			return fmt.Errorf("route %s: %w", moved, err)
 		}
 	}
 	klog.InfoS("Gave the addresses back", "bridge", bridge, "nic", nic, "addresses", len(addresses), "routes", len(routes))
