@@ -2,6 +2,7 @@ package ovstest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -190,4 +191,12 @@ func (s *Server) StartVSwitchd(tb TB) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+}
+
+// ListenTLS makes the next Restart listen on loopback with TLS too and returns the endpoint; cert is its own authority.
+func (s *Server) ListenTLS(tb TB, key, cert string) string {
+	tb.Helper()
+	port := freePort(tb)
+	s.args = append(s.args, "--private-key="+key, "--certificate="+cert, "--ca-cert="+cert, fmt.Sprintf("--remote=pssl:%d:127.0.0.1", port))
+	return fmt.Sprintf("ssl:127.0.0.1:%d", port)
 }
