@@ -73,3 +73,16 @@ const (
 
 // BridgeAddresses in external_ids of a Bridge of ours remembers the addresses that came with its NIC, with a blank between.
 const BridgeAddresses = "addresses"
+
+// Devices that the kernel datapath makes for its tunnels, and the Mirror row of the node.
+const (
+	GeneveDevice = "genev_sys_6081"
+	VxlanDevice  = "vxlan_sys_4789"
+	MirrorName   = "m0"
+)
+
+// Events of the daemon on pods (api.md 8.1).
+const (
+	EventPodQoSUpdated      = "PodQoSUpdated"
+	EventPodQoSUpdateFailed = "PodQoSUpdateFailed"
+)

@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	networkinglisters "k8s.io/client-go/listers/networking/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
+	kubeovninformers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+)
+
+// watches are the caches of the API that the daemon reads.
+type watches struct {
+	nodes    coreinformers.NodeInformer
+	pods     coreinformers.PodInformer // of this node
+	subnets  kubeovninformers.SubnetInformer
+	services networkinglisters.ServiceCIDRLister // nil where the API server does not have the kind
+}
+
+// Owners of the daemon's own rows in the vswitch database; the key is the node.
+const (
+	ownerNode   = "node"
+	ownerJoin   = "join"
+	ownerMirror = "mirror"
+)
+
+// watch starts the informers, waits until they are filled and marks the state dirty at every change that can matter.
+func (d *Daemon) watch(ctx context.Context) (*watches, error) {
+	d.health.waiting("the caches of the API are not filled yet")
+	slim := informers.WithTransform(dropManagedFields)
+	cluster := informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim)
+	local := informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", d.cfg.NodeName).String()
+	}))
+	kubeovn := externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0,
+		externalversions.WithTransform(dropManagedFields))
+	w := &watches{nodes: cluster.Core().V1().Nodes(), pods: local.Core().V1().Pods(), subnets: kubeovn.Kubeovn().V1().Subnets()}
+
+	changed := d.onChange(func(_, _ any) bool { return true })
+	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
+	_, err2 := w.subnets.Informer().AddEventHandler(changed)
+	w.pods.Informer()
+	has, err3 := d.hasServiceCIDRs()
+	var err4 error
+	if has {
+		services := cluster.Networking().V1().ServiceCIDRs()
+		w.services = services.Lister()
+		_, err4 = services.Informer().AddEventHandler(changed)
+	}
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, fmt.Errorf("watch the API: %w", err)
+	}
+	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror} {
+		d.deps.VSwitch.OnDrift(kind, func(string) { d.mark() })
+	}
+	d.deps.VSwitch.Observe(vswitchTable, func(ovs.Observation) { d.mark() })
+
+	cluster.Start(ctx.Done())
+	local.Start(ctx.Done())
+	kubeovn.Start(ctx.Done())
+	for _, synced := range []map[reflect.Type]bool{
+		cluster.WaitForCacheSync(ctx.Done()), local.WaitForCacheSync(ctx.Done()), kubeovn.WaitForCacheSync(ctx.Done()),
+	} {
+		for kind, ok := range synced {
+			if !ok {
+				return nil, fmt.Errorf("watch the API: the cache of %s was not filled: %w", kind, context.Cause(ctx))
+			}
+		}
+	}
+	klog.FromContext(ctx).Info("Caches are filled", "serviceCIDRs", has)
+	return w, nil
+}
+
+// dropManagedFields keeps what nobody here reads out of memory.
+func dropManagedFields(obj any) (any, error) {
+	if o, err := meta.Accessor(obj); err == nil {
+		o.SetManagedFields(nil)
+	}
+	return obj, nil
+}
+
+// hasServiceCIDRs asks whether the API server knows the kind (Kubernetes 1.33 and later).
+func (d *Daemon) hasServiceCIDRs() (bool, error) {
+	list, err := d.deps.Kube.Discovery().ServerResourcesForGroupVersion(networkingv1.SchemeGroupVersion.String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("discover ServiceCIDR: %w", err)
+	}
+	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == "ServiceCIDR" }), nil
+}
+
+func (d *Daemon) onChange(matters func(old, now any) bool) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { d.mark() },
+		DeleteFunc: func(any) { d.mark() },
+		UpdateFunc: func(old, now any) {
+			if matters(old, now) {
+				d.mark()
+			}
+		},
+	}
+}
+
+// nodeMatters leaves out the heartbeats of nodes.
+func (d *Daemon) nodeMatters(old, now any) bool {
+	a, ok1 := old.(*corev1.Node)
+	b, ok2 := now.(*corev1.Node)
+	if !ok1 || !ok2 {
+		return true
+	}
+	if !slices.Equal(a.Status.Addresses, b.Status.Addresses) {
+		return true
+	}
+	return b.Name == d.cfg.NodeName && (!maps.Equal(a.Annotations, b.Annotations) || !maps.Equal(a.Labels, b.Labels))
+}
+
+func (d *Daemon) lookupPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	return d.deps.Kube.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+}
