@@ -1,7 +1,6 @@
 package ovs
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,12 +14,6 @@ import (
 
 // errLearn asks the caller to look up the parents of rows without our mark and to try again.
 var errLearn = errors.New("parents of unmarked rows are not known yet")
-
-// InUseError says that a row cannot go because rows of other owners would silently lose their reference to it: a static
-// route without its BFD row turns into an unprotected one (northbound.md R3).
-type InUseError struct{ Table, Name, By string }
-
-func (e *InUseError) Error() string { return fmt.Sprintf("%s %q is used by %s", e.Table, e.Name, e.By) }
 
 // pendingRow is a row that an earlier member of the same transaction inserts.
 type pendingRow struct{ uuid, owner string }
@@ -487,108 +480,6 @@ func (d *differ) share(id target, w *wanted) error {
 	}
 	for _, u := range slices.Sorted(maps.Keys(have)) {
 		d.plan.detach(routers, u, "load_balancer", d.uuids[id])
-	}
-	return nil
-}
-
-// remove takes away the owner's rows that are wanted no longer, and duplicates of those that are.
-func (d *differ) remove() error {
-	gone := make([]*row, 0)
-	for _, r := range d.view.owners[d.owner] {
-		if !d.kept[r.uuid] {
-			gone = append(gone, r)
-		}
-	}
-	for _, id := range d.order {
-		for _, r := range d.view.tables[id.table].byKey[id.key] {
-			if d.match[id] != nil && r.owner == "" && !d.kept[r.uuid] && d.holder(r) == "" {
-				gone = append(gone, r)
-			}
-		}
-	}
-	slices.SortFunc(gone, func(a, b *row) int { return cmp.Compare(a.uuid, b.uuid) })
-	leaving := map[string]bool{}
-	for _, r := range gone {
-		leaving[r.uuid] = true
-	}
-	explicit := d.explicit(gone, leaving)
-	for _, r := range gone {
-		if err := d.guarded(r, leaving); err != nil {
-			return err
-		}
-		if err := d.removeRow(r, leaving, explicit[r.uuid]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// explicit are the children that must be deleted and not only detached: the server checks references before it collects,
-// so a child must not hold a root row that leaves too, nor may its parent hold it then.
-func (d *differ) explicit(gone []*row, leaving map[string]bool) map[string]bool {
-	out := map[string]bool{}
-	for _, r := range gone {
-		for up := r; up != nil && leaving[up.uuid] && !up.table.spec.root && (up != r || d.holds(r, leaving)); {
-			out[up.uuid] = true
-			tableName, name, _ := strings.Cut(up.parent, "/")
-			up = d.view.lookup(tableName, name)
-		}
-	}
-	return out
-}
-
-// holds: the row refers to a root row that leaves.
-func (d *differ) holds(r *row, leaving map[string]bool) bool {
-	for _, cs := range r.table.spec.columns {
-		if cs.mode != refs || !d.view.tables[cs.table].spec.root {
-			continue
-		}
-		for _, u := range r.get(cs.name).set {
-			if leaving[u] {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// guarded refuses to remove a row that others would silently lose.
-func (d *differ) guarded(r *row, leaving map[string]bool) error {
-	spec := r.table.spec
-	for _, guard := range spec.guards {
-		name, col, _ := strings.Cut(guard, ".")
-		for _, user := range d.view.tables[name].users[r.uuid] {
-			if leaving[user.uuid] || d.view.deleted[user.uuid] || d.plan.drops(user.uuid, col) {
-				continue
-			}
-			return &InUseError{Table: spec.name, Name: r.name(), By: name + " " + user.name()}
-		}
-	}
-	return nil
-}
-
-func (d *differ) removeRow(r *row, leaving map[string]bool, explicit bool) error {
-	spec := r.table.spec
-	switch {
-	case spec.byRef: // dies with the reference to it
-		d.plan.dying(r)
-	case spec.root:
-		d.plan.delete(r)
-	case r.parent == unknownParent:
-		return errLearn
-	default:
-		tableName, name, _ := strings.Cut(r.parent, "/")
-		p := d.view.lookup(tableName, name)
-		if p == nil {
-			return errLearn
-		}
-		d.plan.dying(r)
-		if !leaving[p.uuid] && !d.view.deleted[p.uuid] {
-			d.plan.detach(p.table, p.uuid, columnOfParent(spec, tableName), r.uuid)
-		}
-		if explicit {
-			d.plan.delete(r)
-		}
 	}
 	return nil
 }

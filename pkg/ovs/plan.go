@@ -21,12 +21,14 @@ type operation struct {
 type edit struct {
 	table    *table
 	uuid     string
+	name     string                       // identity of the row
 	add, del map[string]map[string]bool   // column -> members
 	pairs    map[string]map[string]string // column -> pairs to set
 	stale    map[string]map[string]bool   // column -> keys to remove first
 }
 
-// plan is a set of changes that go into one transaction. Plans of several owners merge.
+// plan is a set of changes that go into one transaction. Plans of several owners merge. Once complete it reads nothing of
+// the cache any more.
 type plan struct {
 	guards  []operation
 	inserts []operation
@@ -108,7 +110,11 @@ func (p *plan) drops(u, col string) bool {
 func (p *plan) edit(t *table, u string) *edit {
 	e := p.edits[u]
 	if e == nil {
-		e = &edit{table: t, uuid: u, add: map[string]map[string]bool{}, del: map[string]map[string]bool{},
+		name := u
+		if r := t.rows[u]; r != nil {
+			name = r.name()
+		}
+		e = &edit{table: t, uuid: u, name: name, add: map[string]map[string]bool{}, del: map[string]map[string]bool{},
 			pairs: map[string]map[string]string{}, stale: map[string]map[string]bool{}}
 		p.edits[u] = e
 		p.order = append(p.order, u)
@@ -215,11 +221,7 @@ func (e *edit) operation() operation {
 		mutations = append(mutations, []any{col, "insert", encodeSet(e.atoms(col), k)})
 		text = append(text, col+" +"+strings.Join(k, " +"))
 	}
-	name := e.uuid
-	if r := e.table.rows[e.uuid]; r != nil {
-		name = r.name()
-	}
-	return operation{count: 1, text: fmt.Sprintf("~ %s %s %s", e.table.spec.name, name, strings.Join(text, ", ")),
+	return operation{count: 1, text: fmt.Sprintf("~ %s %s %s", e.table.spec.name, e.name, strings.Join(text, ", ")),
 		body: map[string]any{"op": "mutate", "table": e.table.spec.name, "where": whereUUID(e.uuid), "mutations": mutations}}
 }
 
