@@ -1,0 +1,393 @@
+// Package images tests what install.sh installs, without a cluster.
+package images
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+const crdKind = "kind: CustomResourceDefinition"
+
+// render runs install.sh --render with settings and decodes every object strictly: an unknown or doubled field is an error.
+// The CRDs, which no setting changes and which are long, are left out.
+func render(t *testing.T, environment ...string) []runtime.Object {
+	t.Helper()
+	return decode(t, func(document string) bool { return !strings.Contains(document, "\n"+crdKind) }, environment...)
+}
+
+func decode(t *testing.T, wanted func(document string) bool, environment ...string) []runtime.Object {
+	t.Helper()
+	cmd := exec.Command("./install.sh", "--render")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "OVN_DB_IPS=10.0.0.1"}, environment...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("install.sh --render: %v\n%s", err, &stderr)
+	}
+	known := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme} {
+		if err := add(known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known, json.SerializerOptions{Yaml: true, Strict: true})
+	var objects []runtime.Object
+	documents := yaml.NewDocumentDecoder(io.NopCloser(strings.NewReader(string(out))))
+	buffer := make([]byte, 4<<20)
+	for {
+		n, err := documents.Read(buffer)
+		if err == io.EOF {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if document := string(buffer[:n]); strings.TrimSpace(document) == "" || !wanted(document) {
+			continue
+		}
+		object, _, err := decoder.Decode(buffer[:n], nil, nil)
+		if err != nil {
+			t.Fatalf("%v in\n%.400s", err, buffer[:n])
+		}
+		objects = append(objects, object)
+	}
+}
+
+func find[T runtime.Object](t *testing.T, objects []runtime.Object, name string) T {
+	t.Helper()
+	for _, o := range objects {
+		if typed, ok := o.(T); ok && any(typed).(interface{ GetName() string }).GetName() == name {
+			return typed
+		}
+	}
+	var none T
+	t.Fatalf("no %T %s", none, name)
+	return none
+}
+
+// workload is the part that Deployments and DaemonSets share.
+type workload struct {
+	name     string
+	template corev1.PodTemplateSpec
+}
+
+func workloads(objects []runtime.Object) []workload {
+	var out []workload
+	for _, o := range objects {
+		switch w := o.(type) {
+		case *appsv1.Deployment:
+			out = append(out, workload{w.Name, w.Spec.Template})
+		case *appsv1.DaemonSet:
+			out = append(out, workload{w.Name, w.Spec.Template})
+		}
+	}
+	return out
+}
+
+func env(c corev1.Container, name string) string {
+	for _, e := range c.Env {
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+func TestEverySettingRenders(t *testing.T) {
+	for _, settings := range [][]string{
+		nil,
+		{"DATAPATH=netdev", "IFACE=eth1"},
+		{"IPV6=true", "OVN_DB_IPS=fd00::1"},
+		{"DUAL_STACK=true"},
+		{"OVN_CENTRAL_REPLICAS=3", "OVN_DB_IPS=10.0.0.1,10.0.0.2,10.0.0.3", "MASTERS=3"},
+		{"ENABLE_SSL=false", "SECURE_SERVING=true", "ENABLE_BIND_LOCAL_IP=false"},
+		{"ENABLE_VLAN=true", "VLAN_NIC=eth2", "LOGICAL_GATEWAY=true"},
+		{"REGISTRY=registry.example:5000/a&b", "VERSION=v9|x", "LOG_DIR=/srv/log"},
+		{`EXCLUDE_IPS=10.16.0.2..10.16.0.9,10.16.1.1`, `IFACE=eth.*,^ens\d+$`},
+	} {
+		t.Run(strings.Join(settings, " "), func(t *testing.T) {
+			objects := render(t, settings...)
+			if n := len(workloads(objects)); n != 4 {
+				t.Errorf("%d workloads, want 4", n)
+			}
+		})
+	}
+}
+
+func TestCRDsAreRendered(t *testing.T) {
+	files, err := filepath.Glob("crds/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crds := decode(t, func(document string) bool { return strings.Contains(document, "\n"+crdKind) })
+	if len(crds) != len(files) || len(crds) == 0 {
+		t.Errorf("%d CRDs of %d files", len(crds), len(files))
+	}
+}
+
+func TestSettingsArrive(t *testing.T) {
+	controllerFlag := func(objects []runtime.Object, t *testing.T) []string {
+		return find[*appsv1.Deployment](t, objects, "kube-ovn-controller").Spec.Template.Spec.Containers[0].Args
+	}
+	daemonFlag := func(objects []runtime.Object, t *testing.T) []string {
+		return find[*appsv1.DaemonSet](t, objects, "kube-ovn-cni").Spec.Template.Spec.Containers[0].Args
+	}
+	for _, test := range []struct {
+		settings []string
+		args     func([]runtime.Object, *testing.T) []string
+		want     string
+	}{
+		{nil, controllerFlag, "--default-cidr=10.16.0.0/16"},
+		{nil, controllerFlag, "--node-switch-cidr=100.64.0.0/16"},
+		{[]string{"POD_CIDR=10.244.0.0/16"}, controllerFlag, "--default-cidr=10.244.0.0/16"},
+		{[]string{"IPV6=true"}, controllerFlag, "--default-cidr=fd00:10:16::/112"},
+		{[]string{"DUAL_STACK=true"}, controllerFlag, "--default-cidr=10.16.0.0/16,fd00:10:16::/112"},
+		{[]string{"DUAL_STACK=true", "POD_CIDR=10.1.0.0/16,fd01::/64"}, controllerFlag, "--default-cidr=10.1.0.0/16,fd01::/64"},
+		{[]string{"ENABLE_VLAN=true", "VLAN_NIC=eth2"}, controllerFlag, "--default-interface-name=eth2"},
+		{[]string{"ENABLE_VLAN=true", "VLAN_NIC=eth2"}, controllerFlag, "--enable-eip-snat=false"},
+		{[]string{"ENABLE_VLAN=true", "ENABLE_EIP_SNAT=true"}, controllerFlag, "--enable-eip-snat=true"},
+		{[]string{"IFACE=eth1"}, daemonFlag, "--iface=eth1"},
+		{[]string{`IFACE=^ens\d+$`}, daemonFlag, `--iface=^ens\d+$`},
+		{[]string{"CNI_CONFIG_PRIORITY=05"}, daemonFlag, "--cni-conf-name=05-kube-ovn.conflist"},
+		{[]string{"ENABLE_TPROXY=true"}, daemonFlag, "--enable-tproxy=true"},
+	} {
+		t.Run(strings.Join(test.settings, " ")+" "+test.want, func(t *testing.T) {
+			if args := test.args(render(t, test.settings...), t); !slices.Contains(args, test.want) {
+				t.Errorf("arguments lack %s:\n%s", test.want, strings.Join(args, "\n"))
+			}
+		})
+	}
+}
+
+func TestWrongSettingsAreRefused(t *testing.T) {
+	for setting, want := range map[string]string{
+		"DATAPATH=dpdk":                   `DATAPATH="dpdk" is not one of: kernel netdev`,
+		"OVN_CENTRAL_REPLICAS=2":          `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
+		"ENABLE_SSL=yes":                  `ENABLE_SSL="yes"`,
+		"TUNNEL_TYPE=stt DATAPATH=netdev": "needs DATAPATH=kernel",
+		"OVN_DB_IPS=":                     "--render needs OVN_DB_IPS",
+	} {
+		cmd := exec.Command("./install.sh", "--render")
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "OVN_DB_IPS=10.0.0.1"}, strings.Fields(setting)...)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, %q; want %q", setting, err, lastLine(out), want)
+		}
+	}
+	out, err := exec.Command("./install.sh", "--frob").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "unknown option --frob") {
+		t.Errorf("unknown option: %v, %s", err, out)
+	}
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestDatapath(t *testing.T) {
+	for datapath, tun := range map[string]bool{"kernel": false, "netdev": true} {
+		ovs := find[*appsv1.DaemonSet](t, render(t, "DATAPATH="+datapath), "ovs-ovn").Spec.Template.Spec
+		if got := env(ovs.Containers[0], "DATAPATH"); got != datapath {
+			t.Errorf("DATAPATH is %q, want %q", got, datapath)
+		}
+		has := slices.ContainsFunc(ovs.Volumes, func(v corev1.Volume) bool { return v.HostPath != nil && v.HostPath.Path == "/dev/net/tun" })
+		if has != tun {
+			t.Errorf("%s: /dev/net/tun is mounted: %t", datapath, has)
+		}
+	}
+}
+
+func TestDatabases(t *testing.T) {
+	for _, test := range []struct {
+		settings []string
+		members  string
+		replicas int32
+	}{
+		{nil, "", 1},
+		{[]string{"OVN_CENTRAL_REPLICAS=3", "OVN_DB_IPS=10.0.0.1,10.0.0.2,10.0.0.3"}, "10.0.0.1,10.0.0.2,10.0.0.3", 3},
+	} {
+		central := find[*appsv1.Deployment](t, render(t, test.settings...), "ovn-central")
+		if got := env(central.Spec.Template.Spec.Containers[0], "NODE_IPS"); got != test.members {
+			t.Errorf("members are %q, want %q", got, test.members)
+		}
+		if *central.Spec.Replicas != test.replicas {
+			t.Errorf("%d replicas, want %d", *central.Spec.Replicas, test.replicas)
+		}
+		if central.Spec.Template.Spec.NodeSelector["kube-ovn/ovn-central"] != "true" {
+			t.Error("the databases may land on a node that does not have them")
+		}
+	}
+}
+
+// TestLeastPrivilege: nothing is privileged, every container drops what it does not name, and only OVS and the node agent
+// run as root.
+func TestLeastPrivilege(t *testing.T) {
+	allowed := map[string][]corev1.Capability{
+		"ovn-central/own-directories":             {"CHOWN", "DAC_READ_SEARCH"},
+		"ovn-central/own-run":                     {"CHOWN", "DAC_READ_SEARCH"},
+		"kube-ovn-controller/own-directories":     {"CHOWN"},
+		"ovn-central/ovn-central":                 nil,
+		"kube-ovn-controller/kube-ovn-controller": nil,
+		"kube-ovn-cni/install-cni":                {"NET_ADMIN", "DAC_OVERRIDE"},
+		"kube-ovn-cni/cni-server":                 {"NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "DAC_OVERRIDE"},
+		"ovs-ovn/openvswitch":                     {"NET_ADMIN", "NET_RAW", "NET_BROADCAST", "NET_BIND_SERVICE", "SYS_NICE", "SYS_ADMIN", "IPC_LOCK", "DAC_OVERRIDE"},
+	}
+	seen := 0
+	for _, w := range workloads(render(t, "DATAPATH=netdev")) {
+		spec := w.template.Spec
+		for _, c := range append(slices.Clone(spec.InitContainers), spec.Containers...) {
+			name := w.name + "/" + c.Name
+			want, ok := allowed[name]
+			if !ok {
+				t.Errorf("%s is new: say here what it may do", name)
+				continue
+			}
+			seen++
+			s := c.SecurityContext
+			if s == nil || s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+				t.Errorf("%s does not drop all capabilities", name)
+				continue
+			}
+			if s.Privileged != nil && *s.Privileged {
+				t.Errorf("%s is privileged", name)
+			}
+			if !slices.Equal(s.Capabilities.Add, want) {
+				t.Errorf("%s has %v, want %v", name, s.Capabilities.Add, want)
+			}
+			root := s.RunAsUser != nil && *s.RunAsUser == 0
+			if want == nil && (root || spec.SecurityContext.RunAsUser == nil || *spec.SecurityContext.RunAsUser != 65534 || !*s.RunAsNonRoot) {
+				t.Errorf("%s runs as root", name)
+			}
+		}
+	}
+	if seen != len(allowed) {
+		t.Errorf("%d containers, the table has %d", seen, len(allowed))
+	}
+}
+
+// TestEveryCommandExists compares the manifests with the command's own usage.
+func TestEveryCommandExists(t *testing.T) {
+	main, err := os.ReadFile("../../cmd/kube-ovn-start/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(where string, argv []string) {
+		t.Helper()
+		if len(argv) < 2 || argv[0] != "kube-ovn-start" {
+			return
+		}
+		if !regexp.MustCompile(`case .*"` + argv[1] + `"`).Match(main) {
+			t.Errorf("%s runs %v, which is no command", where, argv)
+		}
+	}
+	commands := 0
+	for _, w := range workloads(render(t)) {
+		spec := w.template.Spec
+		for _, c := range append(slices.Clone(spec.InitContainers), spec.Containers...) {
+			check(w.name, c.Command)
+			commands++
+			for _, p := range []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe} {
+				if p != nil && p.Exec != nil {
+					check(w.name, p.Exec.Command)
+				}
+			}
+		}
+	}
+	if commands == 0 {
+		t.Error("nothing was checked")
+	}
+}
+
+// TestNames keeps the names that other programs use (node.md 9.4).
+func TestNames(t *testing.T) {
+	objects := render(t)
+	for name, selector := range map[string]map[string]string{
+		"ovn-nb":              {util.AppLabel: util.AppOVNCentral, util.NBLeaderLabel: "true"},
+		"ovn-sb":              {util.AppLabel: util.AppOVNCentral, util.SBLeaderLabel: "true"},
+		"ovn-northd":          {util.AppLabel: util.AppOVNCentral, util.NorthdLeaderLabel: "true"},
+		"kube-ovn-controller": {util.AppLabel: "kube-ovn-controller"},
+		"kube-ovn-cni":        {util.AppLabel: "kube-ovn-cni"},
+	} {
+		service := find[*corev1.Service](t, objects, name)
+		if fmt.Sprint(service.Spec.Selector) != fmt.Sprint(selector) {
+			t.Errorf("service %s selects %v, want %v", name, service.Spec.Selector, selector)
+		}
+		if service.Namespace != "kube-system" || len(service.Spec.Ports) != 1 {
+			t.Errorf("service %s/%s has %d ports", service.Namespace, name, len(service.Spec.Ports))
+		}
+	}
+	ovs := find[*appsv1.DaemonSet](t, objects, "ovs-ovn")
+	if ovs.Spec.Template.Labels[util.AppLabel] != util.AppOVS || ovs.Spec.Template.Spec.Containers[0].Name != util.OVSContainer {
+		t.Errorf("kubectl-ko will not find the pods of ovs-ovn: %v, %s", ovs.Spec.Template.Labels, ovs.Spec.Template.Spec.Containers[0].Name)
+	}
+}
+
+// TestRolesOfServiceAccounts: every account that a pod uses exists and is bound.
+func TestRolesOfServiceAccounts(t *testing.T) {
+	objects := render(t)
+	bound := map[string]bool{}
+	for _, o := range objects {
+		switch b := o.(type) {
+		case *rbacv1.RoleBinding:
+			bound[b.Subjects[0].Name] = true
+		case *rbacv1.ClusterRoleBinding:
+			bound[b.Subjects[0].Name] = true
+			find[*rbacv1.ClusterRole](t, objects, b.RoleRef.Name)
+		case *rbacv1.ClusterRole:
+			for _, rule := range b.Rules {
+				if slices.Contains(rule.Verbs, "*") || slices.Contains(rule.APIGroups, "*") ||
+					slices.Contains(rule.Resources, "*") && !slices.Equal(rule.APIGroups, []string{"kubeovn.io"}) ||
+					slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "pods/exec") {
+					t.Errorf("cluster role %s may too much: %v", b.Name, rule)
+				}
+			}
+		}
+	}
+	for _, w := range workloads(objects) {
+		account := w.template.Spec.ServiceAccountName
+		find[*corev1.ServiceAccount](t, objects, account)
+		if !bound[account] {
+			t.Errorf("%s uses the account %s, which has no role", w.name, account)
+		}
+	}
+}
+
+// TestEveryKindIsCleanedUp compares cleanup.sh with the CRDs.
+func TestEveryKindIsCleanedUp(t *testing.T) {
+	script, err := os.ReadFile("cleanup.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, kinds, _ := strings.Cut(string(script), `KINDS="`)
+	kinds, _, _ = strings.Cut(kinds, `"`)
+	files, err := filepath.Glob("crds/kubeovn.io_*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no CRDs: %v", err)
+	}
+	for _, file := range files {
+		plural := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "kubeovn.io_"), ".yaml")
+		if !slices.Contains(strings.Fields(kinds), plural) {
+			t.Errorf("cleanup.sh forgets %s", plural)
+		}
+	}
+}
