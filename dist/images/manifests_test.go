@@ -20,9 +20,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
-
-	"github.com/kubeovn/kube-ovn/pkg/util"
 )
+
+// rendered keeps what was rendered, by settings; tests only read it.
+var rendered = map[string][]runtime.Object{}
 
 const crdKind = "kind: CustomResourceDefinition"
 
@@ -30,7 +31,12 @@ const crdKind = "kind: CustomResourceDefinition"
 // The CRDs, which no setting changes and which are long, are left out.
 func render(t *testing.T, environment ...string) []runtime.Object {
 	t.Helper()
-	return decode(t, func(document string) bool { return !strings.Contains(document, "\n"+crdKind) }, environment...)
+	key := strings.Join(environment, " ")
+	if objects, ok := rendered[key]; ok {
+		return objects
+	}
+	rendered[key] = decode(t, func(document string) bool { return !strings.Contains(document, "\n"+crdKind) }, environment...)
+	return rendered[key]
 }
 
 func decode(t *testing.T, wanted func(document string) bool, environment ...string) []runtime.Object {
@@ -322,11 +328,11 @@ func TestEveryCommandExists(t *testing.T) {
 func TestNames(t *testing.T) {
 	objects := render(t)
 	for name, selector := range map[string]map[string]string{
-		"ovn-nb":              {util.AppLabel: util.AppOVNCentral, util.NBLeaderLabel: "true"},
-		"ovn-sb":              {util.AppLabel: util.AppOVNCentral, util.SBLeaderLabel: "true"},
-		"ovn-northd":          {util.AppLabel: util.AppOVNCentral, util.NorthdLeaderLabel: "true"},
-		"kube-ovn-controller": {util.AppLabel: "kube-ovn-controller"},
-		"kube-ovn-cni":        {util.AppLabel: "kube-ovn-cni"},
+		"ovn-nb":              {"app": "ovn-central", "ovn-nb-leader": "true"},
+		"ovn-sb":              {"app": "ovn-central", "ovn-sb-leader": "true"},
+		"ovn-northd":          {"app": "ovn-central", "ovn-northd-leader": "true"},
+		"kube-ovn-controller": {"app": "kube-ovn-controller"},
+		"kube-ovn-cni":        {"app": "kube-ovn-cni"},
 	} {
 		service := find[*corev1.Service](t, objects, name)
 		if fmt.Sprint(service.Spec.Selector) != fmt.Sprint(selector) {
@@ -337,7 +343,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	ovs := find[*appsv1.DaemonSet](t, objects, "ovs-ovn")
-	if ovs.Spec.Template.Labels[util.AppLabel] != util.AppOVS || ovs.Spec.Template.Spec.Containers[0].Name != util.OVSContainer {
+	if ovs.Spec.Template.Labels["app"] != "ovs" || ovs.Spec.Template.Spec.Containers[0].Name != "openvswitch" {
 		t.Errorf("kubectl-ko will not find the pods of ovs-ovn: %v, %s", ovs.Spec.Template.Labels, ovs.Spec.Template.Spec.Containers[0].Name)
 	}
 }
