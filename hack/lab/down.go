@@ -49,7 +49,7 @@ func (l *lab) clear(ctx context.Context) error {
 	for _, group := range groups {
 		err = errors.Join(err, cgroup.Remove(ctx, group))
 	}
-	err = errors.Join(err, network.Clear(l.plan), l.unmount(), l.restoreEnv())
+	err = errors.Join(err, network.Clear(l.plan), l.unmount(), l.unlinkEnv())
 	if err != nil { // the folder may still be in use
 		return err
 	}
@@ -92,13 +92,19 @@ func (l *lab) unmount() error {
 	return err
 }
 
-// restoreEnv removes .lab/env when it is this lab's.
-func (l *lab) restoreEnv() error {
-	data, err := os.ReadFile(envFile(l.plan.Root))
-	if err == nil && strings.HasPrefix(string(data), fmt.Sprintf("export LAB=%q\n", l.plan.Name)) {
-		return os.Remove(envFile(l.plan.Root))
+// unlinkEnv takes .lab/env away when it is this lab's, and gives it to another lab of the checkout.
+func (l *lab) unlinkEnv() error {
+	target, err := os.Readlink(envFile(l.plan.Root))
+	if err != nil || filepath.Dir(target) != l.plan.Name {
+		return nil
 	}
-	return nil
+	others, err := filepath.Glob(filepath.Join(l.plan.Root, ".lab", "*", "env"))
+	for _, other := range others {
+		if name := filepath.Base(filepath.Dir(other)); name != l.plan.Name {
+			return linkEnv(l.plan.Root, name)
+		}
+	}
+	return errors.Join(err, os.Remove(envFile(l.plan.Root)))
 }
 
 // leftovers lists everything of the lab that exists: processes, groups, namespaces, interfaces, mounts, folders.

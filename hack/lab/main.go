@@ -58,6 +58,8 @@ func run(ctx context.Context, args []string) error {
 	switch verb { // the hidden verbs come without a checkout
 	case daemon.ChildVerb:
 		return daemon.Child(args)
+	case daemon.SpawnVerb:
+		return daemon.Spawn(args)
 	case node.InitVerb:
 		return node.Init(args[0])
 	}
@@ -103,10 +105,10 @@ func open(nodes int) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if nodes == 0 {
+	if nodes = max(nodes, saved.Nodes); nodes == 0 {
 		nodes = plan.DefaultNodes
 	}
-	p, err := plan.New(os.Getenv("LAB"), root, max(nodes, saved.Nodes), saved.getenv)
+	p, err := plan.New(os.Getenv("LAB"), root, nodes, saved.getenv)
 	if err != nil {
 		return nil, err
 	}

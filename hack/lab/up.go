@@ -323,10 +323,21 @@ func (l *lab) writeEnv() error {
 	if err := os.Symlink(filepath.Join(l.control.Programs, "kubectl"), link); err != nil {
 		return err
 	}
-	return os.WriteFile(envFile(l.plan.Root), []byte(environment(l.plan.Name, bin, l.control)), 0o644)
+	if err := os.WriteFile(filepath.Join(l.plan.Dir(), "env"), []byte(environment(l.plan.Name, bin, l.control)), 0o644); err != nil {
+		return err
+	}
+	return linkEnv(l.plan.Root, l.plan.Name)
 }
 
 func envFile(root string) string { return filepath.Join(root, ".lab", "env") }
+
+// linkEnv makes .lab/env the named lab's.
+func linkEnv(root, name string) error {
+	if err := os.Remove(envFile(root)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(filepath.Join(name, "env"), envFile(root))
+}
 
 func environment(name, bin string, control cluster.Config) string {
 	var b strings.Builder

@@ -24,8 +24,12 @@ import (
 	"github.com/kubeovn/kube-ovn/hack/lab/ns"
 )
 
-// ChildVerb is the hidden verb of the lab program that a daemon starts as: `lab __child GROUP PROGRAM ARGS...`.
-const ChildVerb = "__child"
+// Hidden verbs of the lab program. A daemon starts as `lab __child GROUP PROGRAM ARGS...`; in a node `lab __spawn GROUP PROGRAM ARGS...` starts that
+// and ends, so that the daemon becomes a child of the node's process 1, which reaps it.
+const (
+	ChildVerb = "__child"
+	SpawnVerb = "__spawn"
+)
 
 // Daemon is one long-lived process.
 type Daemon struct {
@@ -61,22 +65,73 @@ func (d Daemon) Start() error {
 	cmd := exec.Command(self, append([]string{ChildVerb, d.Cgroup}, d.Argv...)...)
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = log, log, append(os.Environ(), d.Env...), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	switch {
-	case d.Node != 0:
-		err = ns.InProcess(d.Node, cmd.Start)
-	case d.Netns != "":
-		err = ns.InNetns(d.Netns, cmd.Start)
-	default:
-		err = cmd.Start()
+	var pid int
+	if d.Node != 0 {
+		pid, err = d.spawn(cmd)
+	} else {
+		pid, err = d.start(cmd)
 	}
 	if err != nil {
 		return fmt.Errorf("start %s: %w", d.Name, err)
 	}
-	if err := Record(d.PIDFile, cmd.Process.Pid); err != nil {
-		return fmt.Errorf("start %s: %w", d.Name, errors.Join(err, cmd.Process.Kill()))
+	if err := Record(d.PIDFile, pid); err != nil {
+		return fmt.Errorf("start %s: it ended at once: %s", d.Name, d.Log())
+	}
+	return nil
+}
+
+// start runs the daemon as a child of this program.
+func (d Daemon) start(cmd *exec.Cmd) (int, error) {
+	err := error(nil)
+	if d.Netns != "" {
+		err = ns.InNetns(d.Netns, cmd.Start)
+	} else {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return 0, err
 	}
 	go cmd.Wait() //nolint:errcheck // reaps it should it end before we do; its log says why
-	return nil
+	return cmd.Process.Pid, nil
+}
+
+// spawn runs the daemon as a child of the node's process 1 and returns its id as the machine counts.
+func (d Daemon) spawn(cmd *exec.Cmd) (int, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer read.Close()
+	cmd.Args[1], cmd.ExtraFiles = SpawnVerb, []*os.File{write}
+	err = ns.InProcess(d.Node, cmd.Start)
+	write.Close()
+	if err != nil {
+		return 0, err
+	}
+	var inner int
+	_, scanErr := fmt.Fscan(read, &inner)
+	if err := errors.Join(cmd.Wait(), scanErr); err != nil {
+		return 0, fmt.Errorf("%w: %s", err, d.Log())
+	}
+	return ns.OuterPID(d.Node, inner)
+}
+
+// Spawn is the body of SpawnVerb. It writes the daemon's process id, as the node counts, to file descriptor 3.
+func Spawn(args []string) error {
+	report := os.NewFile(3, "report")
+	unix.CloseOnExec(3)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, append([]string{ChildVerb}, args...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(report, cmd.Process.Pid)
+	return err
 }
 
 // Child is the body of ChildVerb: it joins the control group and becomes the program. It returns only on error.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -139,12 +140,13 @@ func (s Switch) waitForSocket(ctx context.Context) error {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		if _, err := os.Stat(s.socket()); err == nil {
-			return nil
+		conn, err := net.Dial("unix", s.socket()) // the file alone may be one that a killed server left
+		if err == nil {
+			return conn.Close()
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("ovsdb-server of the outside made no socket: %s", s.server.Log())
+			return fmt.Errorf("ovsdb-server of the outside does not answer: %w: %s", err, s.server.Log())
 		case <-retry.C:
 		}
 	}

@@ -137,6 +137,47 @@ func InProcess(pid int, do func() error) error {
 	})
 }
 
+// OuterPID translates a process id inside the process id namespace of member to the id outside.
+func OuterPID(member, inner int) (int, error) {
+	space, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(member), "ns", "pid"))
+	if err != nil {
+		return 0, err
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		own, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns", "pid"))
+		if err != nil || own != space {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join("/proc", e.Name(), "status"))
+		if err == nil && innermostPID(string(status)) == inner {
+			return pid, nil
+		}
+	}
+	return 0, fmt.Errorf("process %d beside process %d: %w", inner, member, fs.ErrNotExist)
+}
+
+// innermostPID reads the last id of the NSpid line of proc(5)'s status: the id that the process has for itself.
+func innermostPID(status string) int {
+	for line := range strings.Lines(status) {
+		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			fields := strings.Fields(ids)
+			if len(fields) > 0 {
+				pid, _ := strconv.Atoi(fields[len(fields)-1])
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
 func enter(path string, flag int) error {
 	f, err := os.Open(path)
 	if err != nil {
