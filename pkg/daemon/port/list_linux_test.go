@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubeovn/kube-ovn/pkg/daemon/api"
+	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/ingress"
 )
 
 func TestCheck(t *testing.T) {
@@ -95,11 +96,11 @@ func TestSweepAfterADeadDaemon(t *testing.T) {
 		must(t, err)
 		_, err = addVeth(s, netns)
 		must(t, err)
-		must(t, m.shield.Add(testContext(t), s.HostLink()))
+		must(t, ingress.Drop(s.HostLink()))
 		must(t, netns.Close())
 	}
 	in(t, hostNetns, "ip", "link", "add", "foreign_h", "type", "veth", "peer", "name", "foreign_c")
-	must(t, m.shield.Add(testContext(t), "foreign_h"))
+	must(t, ingress.Drop("foreign_h"))
 	declare(node, alive)
 	mustAdd(t, m, alive)
 	m.making.add(busy.HostLink())
@@ -113,7 +114,7 @@ func TestSweepAfterADeadDaemon(t *testing.T) {
 	assertReaches(t, alive, "10.1.0.1")
 	m.making.remove(busy.HostLink())
 	in(t, hostNetns, "ip", "link", "del", "foreign_h")
-	must(t, m.shield.Remove(testContext(t), "foreign_h"))
+	must(t, ingress.Accept("foreign_h"))
 	must(t, m.Sweep(testContext(t), func(Port) bool { return true }))
 	assertNothingLeft(t, node)
 }

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/ingress"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
@@ -36,7 +37,6 @@ const (
 type Manager struct {
 	vswitch *ovs.Client
 	cfg     Config
-	shield  *Shield  // nil on the kernel datapath
 	making  *nameSet // host links of the Adds under way
 }
 
@@ -78,11 +78,7 @@ func NewManager(vswitch *ovs.Client, cfg Config) *Manager {
 	if cfg.GatewayTimeout == 0 {
 		cfg.GatewayTimeout = defaultTimeout
 	}
-	m := &Manager{vswitch: vswitch, cfg: cfg, making: &nameSet{names: map[string]bool{}}}
-	if cfg.Userspace {
-		m.shield = NewShield()
-	}
-	return m
+	return &Manager{vswitch: vswitch, cfg: cfg, making: &nameSet{names: map[string]bool{}}}
 }
 
 // undo is the stack of what a failed Add has to take back.
@@ -173,10 +169,10 @@ func (m *Manager) plug(ctx context.Context, s Spec, netns *netns, back *undo) er
 	if err != nil {
 		return err
 	}
-	if m.shield != nil {
+	if m.cfg.Userspace {
 		// Before the link is up: not one frame of the pod may reach the host's own stack.
-		back.push("drop rule", func(ctx context.Context) error { return m.shield.Remove(ctx, s.HostLink()) })
-		if err := m.shield.Add(ctx, s.HostLink()); err != nil {
+		back.push("drop rule", func(context.Context) error { return ingress.Accept(s.HostLink()) })
+		if err := ingress.Drop(s.HostLink()); err != nil {
 			return err
 		}
 		if err := pair.disableOffloads(); err != nil {
@@ -271,8 +267,8 @@ func (m *Manager) Remove(ctx context.Context, id ID) error {
 		errs = append(errs, fmt.Errorf("remove port %s: %w", id.HostLink(), err))
 	}
 	errs = append(errs, deleteLink(id.HostLink()))
-	if m.shield != nil {
-		errs = append(errs, m.shield.Remove(ctx, id.HostLink()))
+	if m.cfg.Userspace {
+		errs = append(errs, ingress.Accept(id.HostLink()))
 	}
 	return errors.Join(errs...)
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"k8s.io/klog/v2"
+
+	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/ingress"
 )
 
-// hostLinkPattern is what HostLink makes; nobody else's device or chain has such a name.
+// hostLinkPattern is what HostLink makes; nobody else's device has such a name.
 var hostLinkPattern = regexp.MustCompile(`^[0-9a-f]{13}_h$`)
 
 // Collect removes the interfaces of a CNI network that the runtime does not list any more (CNI GC).
@@ -22,8 +24,8 @@ func (m *Manager) Collect(ctx context.Context, network string, valid []ID) error
 	return m.drop(ctx, func(p Port) bool { return p.Network == network && !keep[p.ID] })
 }
 
-// Sweep removes the interfaces of pods that are gone, of which gone must be sure, and devices and chains that a daemon left
-// when it died in the middle of an Add. The daemon calls it at start and from time to time.
+// Sweep removes the interfaces of pods that are gone, of which gone must be sure, and devices that a daemon left when it
+// died in the middle of an Add. The daemon calls it at start and from time to time.
 func (m *Manager) Sweep(ctx context.Context, gone func(Port) bool) error {
 	return errors.Join(m.drop(ctx, gone), m.sweepOrphans(ctx))
 }
@@ -41,7 +43,7 @@ func (m *Manager) drop(ctx context.Context, unwanted func(Port) bool) error {
 	return errors.Join(errs...)
 }
 
-// sweepOrphans removes host ends without a port, and drop rules without a device.
+// sweepOrphans removes host ends without a port.
 func (m *Manager) sweepOrphans(ctx context.Context) error {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -53,14 +55,7 @@ func (m *Manager) sweepOrphans(ctx context.Context) error {
 			names = append(names, link.Attrs().Name)
 		}
 	}
-	if m.shield != nil {
-		devices, err := m.shield.Devices(ctx)
-		if err != nil {
-			return err
-		}
-		names = append(names, devices...)
-	}
-	// In this order: an Add that was under way when the lists were taken is either still under way, or has its port by now.
+	// In this order: an Add that was under way when the list was taken is either still under way, or has its port by now.
 	busy := m.making.list()
 	owned := map[string]bool{}
 	for _, p := range m.Ports() {
@@ -73,8 +68,8 @@ func (m *Manager) sweepOrphans(ctx context.Context) error {
 		}
 		klog.FromContext(ctx).Info("Removing what an interrupted ADD left", "device", name)
 		errs = append(errs, deleteLink(name))
-		if m.shield != nil {
-			errs = append(errs, m.shield.Remove(ctx, name))
+		if m.cfg.Userspace {
+			errs = append(errs, ingress.Accept(name))
 		}
 	}
 	return errors.Join(errs...)
