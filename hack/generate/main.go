@@ -2,17 +2,22 @@
 // dist/images/crds, and the clientset, listers and informers in pkg/client.
 //
 // It runs from the root of the module with the generators that hack/tools/go.mod pins. Files that come out as they are
-// keep their times; files that nothing makes any more are deleted. On a clean tree it changes nothing.
+// keep their times; files that nothing makes any more are deleted. On a clean tree it changes nothing; with -check it
+// never does, and fails when there is something to change.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -25,9 +30,16 @@ const (
 )
 
 func main() {
+	check := flag.Bool("check", false, "change nothing and fail when a file is not up to date")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := generate(ctx); err != nil {
+	out := &output{check: *check}
+	err := generate(ctx, out)
+	if err == nil && *check && len(out.changed) > 0 {
+		err = fmt.Errorf("not up to date, run go run ./hack/generate:\n  %s", strings.Join(out.changed, "\n  "))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		stop()
 		os.Exit(1)
@@ -35,7 +47,7 @@ func main() {
 }
 
 // generate runs all generators into a scratch directory and then brings the tree up to date with it.
-func generate(ctx context.Context) error {
+func generate(ctx context.Context, out *output) error {
 	if _, err := os.Stat(toolsMod); err != nil {
 		return fmt.Errorf("run it from the root of the module: %w", err)
 	}
@@ -49,7 +61,7 @@ func generate(ctx context.Context) error {
 		return err
 	}
 
-	if err := tool(ctx, "deepcopy-gen", "--go-header-file", header, "--output-file", deepcopyGo, "./"+apisDir); err != nil {
+	if err := makeDeepCopies(ctx, header, out); err != nil {
 		return err
 	}
 	crds := filepath.Join(scratch, "crds")
@@ -61,10 +73,34 @@ func generate(ctx context.Context) error {
 	if err := makeClient(ctx, client, header, plurals); err != nil {
 		return err
 	}
-	if err := replaceTree(crdsDir, crds); err != nil {
+	if err := out.replaceTree(crdsDir, crds); err != nil {
 		return err
 	}
-	return replaceTree(clientDir, client)
+	return out.replaceTree(clientDir, client)
+}
+
+// makeDeepCopies brings the deep copies beside the types up to date. Their generator knows no other place to write to, so
+// what was there is put back before the outcome is judged.
+func makeDeepCopies(ctx context.Context, header string, out *output) error {
+	file := filepath.Join(apisDir, deepcopyGo)
+	before, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	toolErr := tool(ctx, "deepcopy-gen", "--go-header-file", header, "--output-file", deepcopyGo, "./"+apisDir)
+	after, err := os.ReadFile(file)
+	if toolErr != nil || err != nil {
+		return errors.Join(toolErr, err)
+	}
+	if before == nil {
+		err = os.Remove(file)
+	} else {
+		err = os.WriteFile(file, before, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	return out.write(file, after)
 }
 
 // makeCRDs writes one CRD per kind into dir and returns the plural of each kind.

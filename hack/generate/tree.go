@@ -8,9 +8,15 @@ import (
 	"path/filepath"
 )
 
+// output brings files up to date and remembers which were not; with check it changes nothing.
+type output struct {
+	check   bool
+	changed []string
+}
+
 // replaceTree makes the files below dir those below source. Equal files are not touched, files that source lacks are
 // deleted with the directories that this leaves empty.
-func replaceTree(dir, source string) error {
+func (o *output) replaceTree(dir, source string) error {
 	wanted := make(map[string]bool)
 	err := filepath.WalkDir(source, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -21,34 +27,44 @@ func replaceTree(dir, source string) error {
 			return err
 		}
 		wanted[rel] = true
-		return copyIfDifferent(filepath.Join(dir, rel), file)
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		return o.write(filepath.Join(dir, rel), content)
 	})
 	if err != nil {
 		return err
 	}
-	return deleteOthers(dir, wanted)
+	return o.deleteOthers(dir, wanted)
 }
 
-// copyIfDifferent writes the content of source to file unless it is there already.
-func copyIfDifferent(file, source string) error {
-	want, err := os.ReadFile(source)
-	if err != nil {
+// write gives a file its content unless it has it already.
+func (o *output) write(file string, content []byte) error {
+	have, err := os.ReadFile(file)
+	if err == nil && bytes.Equal(have, content) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	have, err := os.ReadFile(file)
-	if err == nil && bytes.Equal(have, want) {
+	o.changed = append(o.changed, file)
+	if o.check {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(file, want, 0o644)
+	return os.WriteFile(file, content, 0o644)
 }
 
 // deleteOthers deletes the files below dir that are not wanted.
-func deleteOthers(dir string, wanted map[string]bool) error {
+func (o *output) deleteOthers(dir string, wanted map[string]bool) error {
 	var directories []string
 	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -60,15 +76,19 @@ func deleteOthers(dir string, wanted map[string]bool) error {
 		if err != nil || wanted[rel] {
 			return err
 		}
+		o.changed = append(o.changed, file)
+		if o.check {
+			return nil
+		}
 		return os.Remove(file)
 	})
-	if err != nil {
+	if err != nil || o.check {
 		return err
 	}
-	// Deepest first; a directory that still holds something refuses, which is what we want.
+	// Deepest first, so that a directory of empty directories goes, too.
 	for i := len(directories) - 1; i >= 0; i-- {
 		entries, err := os.ReadDir(directories[i])
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			return err
 		}
 		if len(entries) == 0 {

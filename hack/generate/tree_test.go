@@ -57,8 +57,31 @@ func TestReplaceTree(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(dir, "same"), past, past); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceTree(dir, source); err != nil {
+	before := readTree(t, dir)
+	dry := &output{check: true}
+	if err := dry.replaceTree(dir, source); err != nil {
 		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, readTree(t, dir)); diff != "" {
+		t.Errorf("the check changed the tree (-before +after):\n%s", diff)
+	}
+	out := &output{}
+	if err := out.replaceTree(dir, source); err != nil {
+		t.Fatal(err)
+	}
+	var changed []string
+	for _, name := range []string{"changed", "deep/er/added", "gone", "old/dir/gone"} {
+		changed = append(changed, filepath.Join(dir, name))
+	}
+	if diff := cmp.Diff(changed, out.changed); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(changed, dry.changed); diff != "" {
+		t.Errorf("would change (-want +got):\n%s", diff)
+	}
+	again := &output{}
+	if err := again.replaceTree(dir, source); err != nil || len(again.changed) > 0 {
+		t.Errorf("the second time changes %v, %v", again.changed, err)
 	}
 	want := map[string]string{"same": "1", "changed": "new", "deep/": "", "deep/er/": "", "deep/er/added": "2"}
 	if diff := cmp.Diff(want, readTree(t, dir)); diff != "" {
@@ -72,7 +95,11 @@ func TestReplaceTree(t *testing.T) {
 
 func TestReplaceTreeMakesTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	if err := replaceTree(dir, writeTree(t, map[string]string{"a": "1"})); err != nil {
+	dry := &output{check: true}
+	if err := dry.replaceTree(dir, writeTree(t, map[string]string{"a": "1"})); err != nil || len(dry.changed) != 1 {
+		t.Errorf("check of a missing directory: %v, %v", dry.changed, err)
+	}
+	if err := new(output).replaceTree(dir, writeTree(t, map[string]string{"a": "1"})); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]string{"a": "1"}, readTree(t, dir)); diff != "" {
