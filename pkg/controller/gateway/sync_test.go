@@ -13,33 +13,23 @@ import (
 )
 
 // build starts the controller on a database that has the default router.
-func build(t *testing.T) func(f *controllertest.Fixture) []*reconcile.Loop {
-	return func(f *controllertest.Fixture) []*reconcile.Loop {
-		router := reconcile.New("router", 1, nil)
-		restore := func() {
-			owner := ovs.Owner{Kind: "router", Key: util.DefaultVpc}
-			if _, err := f.NB.Apply(f.Context(), owner, []ovs.Row{ovs.LogicalRouter{Name: util.DefaultVpc}}); err != nil && f.Context().Err() == nil {
-				t.Logf("router: %v", err)
-			}
-		}
-		restore()
-		f.NB.OnDrift(router.Name(), func(string) { go restore() })
-		return []*reconcile.Loop{New(
-			Deps{
-				Config:  Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet},
-				NB:      f.NB,
-				Subnets: f.KubeOVN.KubeovnV1().Subnets(),
-			},
-			Sources{Subnets: f.Informers.Kubeovn().V1().Subnets(), Nodes: f.KubeInformers.Core().V1().Nodes()},
-		)}
-	}
+func build(f *controllertest.Fixture) []*reconcile.Loop {
+	f.Base(ovs.LogicalRouter{Name: util.DefaultVpc})
+	return []*reconcile.Loop{New(
+		Deps{
+			Config:  Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet},
+			NB:      f.NB,
+			Subnets: f.KubeOVN.KubeovnV1().Subnets(),
+		},
+		Sources{Subnets: f.Informers.Kubeovn().V1().Subnets(), Nodes: f.KubeInformers.Core().V1().Nodes()},
+	)}
 }
 
 func TestLaws(t *testing.T) {
 	node2 := node("node2", "100.64.0.3", true)
 	net1 := subnet("net1", centralized("node1"))
 	controllertest.Laws(t, controllertest.Scenario{
-		Build: build(t),
+		Build: build,
 		Objects: []runtime.Object{
 			node("node1", "100.64.0.2", true), node2, subnet("ovn-default"), net1,
 			subnet("tenant", func(s *v1.Subnet) { s.Spec.Vpc = "vpc1" }), subnet(util.JoinSubnet),
@@ -50,7 +40,7 @@ func TestLaws(t *testing.T) {
 
 func TestFailover(t *testing.T) {
 	f := controllertest.New(t, node("node1", "100.64.0.2", true), node("node2", "100.64.0.3", true), subnet("net1", centralized("node1,node2")))
-	f.Run(build(t))
+	f.Run(build)
 	active := func(want string) func() bool {
 		return func() bool { return controllertest.Stored(f, subnet("net1")).Status.ActivateGateway == want }
 	}

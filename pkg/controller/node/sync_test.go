@@ -28,14 +28,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
-	base := []ovs.Row{ovs.LogicalRouter{Name: util.DefaultVpc}, ovs.LogicalSwitch{Name: util.JoinSubnet}}
-	restore := func() {
-		if _, err := f.NB.Apply(f.Context(), ovs.Owner{Kind: "base", Key: "rows"}, base); err != nil {
-			w.t.Logf("base rows: %v", err)
-		}
-	}
-	restore()
-	f.NB.OnDrift("base", func(string) { go restore() })
+	f.Base(ovs.LogicalRouter{Name: util.DefaultVpc}, ovs.LogicalSwitch{Name: util.JoinSubnet})
 	return []*reconcile.Loop{New(
 		Deps{
 			Config: Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet},

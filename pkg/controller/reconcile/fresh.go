@@ -38,7 +38,7 @@ func WatchFresh[T metav1.Object, L any](loop *Loop, src Source[L], keysFor func(
 		DeleteFunc: f.forget,
 	}
 	if _, err := src.Informer().AddEventHandler(forget); err != nil {
-		loop.fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
+		loop.Fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
 	}
 	return f
 }

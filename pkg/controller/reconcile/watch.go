@@ -19,7 +19,7 @@ func Watch[T any, L any](loop *Loop, src Source[L], keysFor func(T) []string, re
 	h := handler[T]{loop: loop, keysFor: keysFor, relevant: relevant}
 	registration, err := src.Informer().AddEventHandler(h)
 	if err != nil {
-		loop.fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
+		loop.Fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
 		return src.Lister()
 	}
 	loop.sources = append(loop.sources, registration.HasSynced)

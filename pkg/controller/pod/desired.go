@@ -1,0 +1,149 @@
+package pod
+
+import (
+	"maps"
+	"net/netip"
+	"strings"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// rows are the switch ports of the interfaces that have a switch.
+func rows(in inputs, ports []port) []ovs.Row {
+	var rows []ovs.Row
+	for _, p := range ports {
+		if util.IsOvnProvider(p.subnet.Spec.Provider) {
+			rows = append(rows, switchPort(in, p))
+		}
+	}
+	return rows
+}
+
+func switchPort(in inputs, p port) ovs.Row {
+	get := func(suffix string) string { return in.pod.Annotations[util.Key(p.prefix, suffix)] }
+	own := strings.Join(append([]string{p.lease.MAC}, texts(p.lease.Addresses())...), " ")
+	row := ovs.LogicalSwitchPort{
+		Switch:     p.subnet.Name,
+		Name:       p.name,
+		Addresses:  []string{own},
+		PortGroups: portGroups(in, p),
+		ExternalIDs: map[string]string{
+			util.ExtPod:    in.pod.Namespace + "/" + in.pod.Name,
+			util.ExtSwitch: p.subnet.Name,
+		},
+	}
+	if get(util.Layer2Forward) == "true" {
+		row.Addresses = append(row.Addresses, "unknown")
+	}
+	vips := strings.FieldsFunc(get(util.PortVips), func(r rune) bool { return r == ',' || r == ' ' })
+	if get(util.PortSecurity) == "true" {
+		row.PortSecurity = []string{strings.Join(append([]string{own}, vips...), " ")}
+	}
+	if len(vips) > 0 {
+		row.ExternalIDs[util.ExtVips] = strings.Join(vips, ",")
+		row.ExternalIDs[util.ExtAttachVips] = "true"
+	}
+	if p.subnet.Spec.EnableDHCP {
+		if p.lease.V4.IsValid() {
+			row.DHCPv4 = util.DHCPOptionsName(p.subnet.Name, util.ProtocolIPv4)
+		}
+		if p.lease.V6.IsValid() {
+			row.DHCPv6 = util.DHCPOptionsName(p.subnet.Name, util.ProtocolIPv6)
+		}
+	}
+	return row
+}
+
+// portGroups are the group of the node, for ports of the default VPC and of underlay subnets, and the gateway group of
+// the subnet on the node.
+func portGroups(in inputs, p port) []string {
+	var groups []string
+	spec := p.subnet.Spec
+	if spec.Vpc == in.DefaultVpc || spec.Vlan != "" {
+		groups = append(groups, util.NodePortGroup(in.pod.Spec.NodeName))
+	}
+	if spec.Vpc == in.DefaultVpc && routed(p.subnet) {
+		groups = append(groups, util.SubnetNodePortGroup(p.subnet.Name, in.pod.Spec.NodeName))
+	}
+	return groups
+}
+
+// written are the annotations of an interface that this package writes.
+var written = []string{
+	util.IPAddress, util.MACAddress, util.CIDR, util.Gateway, util.LogicalSwitch, util.LogicalRouter, util.PodNicType,
+	util.Allocated, util.Routed,
+}
+
+// routed says whether OVN routes for the subnet: overlay, or underlay with OVN's own gateway.
+func routed(s *v1.Subnet) bool { return s.Spec.Vlan == "" || s.Spec.LogicalGateway }
+
+// annotations are the pod's with what each interface got, for the daemon and the user. Of a port that is no more only the
+// user's own remain.
+func annotations(in inputs, ports []port, dropped []string) map[string]string {
+	all := maps.Clone(in.pod.Annotations)
+	if all == nil {
+		all = map[string]string{}
+	}
+	for _, name := range dropped {
+		prefix := strings.TrimPrefix(name, in.pod.Name+"."+in.pod.Namespace+".")
+		for _, suffix := range written {
+			delete(all, util.Key(prefix, suffix))
+		}
+	}
+	for _, p := range ports {
+		set := func(suffix, value string) {
+			if value != "" {
+				all[util.Key(p.prefix, suffix)] = value
+			}
+		}
+		set(util.IPAddress, util.FormatAddrs(p.lease.Addresses()))
+		set(util.MACAddress, p.lease.MAC)
+		set(util.CIDR, p.subnet.Spec.CIDRBlock)
+		set(util.Gateway, p.subnet.Spec.Gateway)
+		set(util.LogicalSwitch, p.subnet.Name)
+		set(util.Allocated, "true")
+		if !util.IsOvnProvider(p.subnet.Spec.Provider) {
+			continue
+		}
+		if in.pod.Annotations[util.Key(p.prefix, util.PodNicType)] == "" {
+			set(util.PodNicType, in.NicType)
+		}
+		if routed(p.subnet) || p.subnet.Spec.U2OInterconnection {
+			set(util.LogicalRouter, p.subnet.Spec.Vpc)
+		}
+		set(util.Routed, "true")
+	}
+	return all
+}
+
+// ipObject is the durable form of one port's lease.
+func ipObject(in inputs, p port) *v1.IP {
+	lease := util.PortLease{
+		Port: p.name, Pod: in.pod.Name, Namespace: in.pod.Namespace, Node: in.pod.Spec.NodeName, Subnet: p.subnet.Name,
+		V4: text(p.lease.V4), V6: text(p.lease.V6), MAC: p.lease.MAC,
+	}
+	if in.set == nil {
+		return lease.Object()
+	}
+	lease.PodType = util.PodTypeStatefulSet
+	object := lease.Object()
+	object.Annotations = map[string]string{util.SetUIDAnnotation: string(in.set.UID)}
+	return object
+}
+
+func text(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func texts(addrs []netip.Addr) []string {
+	list := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return list
+}

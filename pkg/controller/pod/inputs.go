@@ -1,0 +1,129 @@
+package pod
+
+import (
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// inputs is all that a pod's network is planned from.
+type inputs struct {
+	Config
+	pod      *corev1.Pod
+	set      *appsv1.StatefulSet // the pod's owner, nil when it has none
+	networks []network
+}
+
+// network is one interface the pod asks for.
+type network struct {
+	// prefix of its annotations: "ovn", "<nad>.<ns>.ovn", or with ".<interface>" when one attachment is used more than once.
+	prefix string
+	// attachment is "<nad>.<namespace>", "" for the primary interface; ifname is the interface the user names, if any.
+	attachment, ifname string
+	// ips and mac are the wishes of the network selection itself; annotations come before them.
+	ips []string
+	mac string
+	// subnets may serve it, the first one with free addresses does.
+	subnets []*v1.Subnet
+}
+
+func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
+	in := inputs{Config: c.Config, pod: pod}
+	var err error
+	if in.set, err = c.setOf(pod); err != nil {
+		return in, err
+	}
+	selections, err := selections(pod)
+	if err != nil {
+		return in, err
+	}
+	if !c.NonPrimary && pod.Annotations[util.DefaultNetworkAnnotation] == "" {
+		primary := network{prefix: util.OvnProvider}
+		if primary.subnets, err = c.primarySubnets(pod); err != nil {
+			return in, err
+		}
+		in.networks = append(in.networks, primary)
+	}
+	for _, s := range selections {
+		n, ours, err := c.attached(pod, s)
+		if err != nil {
+			return in, err
+		}
+		if ours {
+			in.networks = append(in.networks, n)
+		}
+	}
+	return in, nil
+}
+
+// setOf is the StatefulSet that controls the pod.
+func (c *controller) setOf(pod *corev1.Pod) (*appsv1.StatefulSet, error) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil || owner.Kind != "StatefulSet" || owner.APIVersion != appsv1.SchemeGroupVersion.String() {
+		return nil, nil
+	}
+	set, err := c.sets.StatefulSets(pod.Namespace).Get(owner.Name)
+	if apierrors.IsNotFound(err) {
+		return nil, reconcile.Wait("StatefulSet %s/%s", pod.Namespace, owner.Name)
+	}
+	if err == nil && set.UID != owner.UID {
+		return nil, nil
+	}
+	return set, err
+}
+
+// primarySubnets are the subnet the pod names, or those its namespace is bound to.
+func (c *controller) primarySubnets(pod *corev1.Pod) ([]*v1.Subnet, error) {
+	if name := pod.Annotations[util.Key(util.OvnProvider, util.LogicalSwitch)]; name != "" {
+		return c.named(name)
+	}
+	namespace, err := c.namespaces.Get(pod.Namespace)
+	if apierrors.IsNotFound(err) {
+		return nil, reconcile.Wait("namespace %s", pod.Namespace)
+	}
+	if err != nil {
+		return nil, err
+	}
+	bound := namespace.Annotations[util.NamespaceSubnetsAnnotation]
+	if bound == "" {
+		return nil, reconcile.Wait("the subnets of namespace %s", pod.Namespace)
+	}
+	return c.named(strings.Split(bound, ",")...)
+}
+
+// named resolves subnets; those that are missing or not valid are left out as long as one remains.
+func (c *controller) named(names ...string) ([]*v1.Subnet, error) {
+	var (
+		subnets []*v1.Subnet
+		why     error
+	)
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		subnet, err := c.subnets.Get(name)
+		switch {
+		case name == c.JoinSubnet:
+			why = reconcile.Invalid(util.EventValidatePodNetworkFailed, "subnet %s is the nodes' own, pods cannot use it", name)
+		case apierrors.IsNotFound(err):
+			why = unavailable([]string{name}, "subnet %s does not exist", name)
+		case err != nil:
+			return nil, err
+		case !isValid(subnet):
+			why = unavailable([]string{name}, "subnet %s is not ready", name)
+		case !subnet.DeletionTimestamp.IsZero():
+			why = unavailable([]string{name}, "subnet %s is being deleted", name)
+		default:
+			subnets = append(subnets, subnet)
+		}
+	}
+	if len(subnets) > 0 {
+		return subnets, nil
+	}
+	return nil, why
+}

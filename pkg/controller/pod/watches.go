@@ -1,0 +1,106 @@
+package pod
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+func keysForPod(pod *corev1.Pod) []string {
+	if pod.Spec.HostNetwork {
+		return nil
+	}
+	return []string{pod.Namespace + "/" + pod.Name}
+}
+
+// podMatters leaves out the many status updates of a starting pod (U-11).
+func podMatters(before, after *corev1.Pod) bool {
+	return before.UID != after.UID || before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase ||
+		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) || !maps.Equal(before.Annotations, after.Annotations)
+}
+
+// indexByPod lets IP objects be found by the key of their pod.
+func indexByPod(loop *reconcile.Loop, informer cache.SharedIndexInformer) cache.Indexer {
+	index := func(obj any) ([]string, error) {
+		if ip, ok := obj.(*v1.IP); ok {
+			return keysForIP(ip), nil
+		}
+		return nil, nil
+	}
+	if err := informer.AddIndexers(cache.Indexers{byPodIndex: index}); err != nil {
+		loop.Fail(fmt.Errorf("index ip objects by pod: %w", err))
+	}
+	return informer.GetIndexer()
+}
+
+// keysForIP maps an IP object to its pod, also to one that is long gone.
+func keysForIP(ip *v1.IP) []string {
+	if ip.Spec.Namespace == "" || ip.Spec.PodName == "" {
+		return nil
+	}
+	return []string{ip.Spec.Namespace + "/" + ip.Spec.PodName}
+}
+
+func ipMatters(before, after *v1.IP) bool {
+	return before.Generation != after.Generation || !before.DeletionTimestamp.Equal(after.DeletionTimestamp) ||
+		!maps.Equal(before.Labels, after.Labels)
+}
+
+// keysForNamespace maps a namespace to its pods that wait for an address.
+func (c *controller) keysForNamespace(namespace *corev1.Namespace) []string {
+	return c.seekers.of(func(s seeker) bool { return strings.HasPrefix(s.key, namespace.Name+"/") })
+}
+
+func namespaceMatters(before, after *corev1.Namespace) bool {
+	return before.Annotations[util.NamespaceSubnetsAnnotation] != after.Annotations[util.NamespaceSubnetsAnnotation]
+}
+
+// keysForSubnet maps a subnet to the pods that wait for an address, and to those that have one in it.
+func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
+	keys := c.seekers.of(func(seeker) bool { return true })
+	for _, lease := range c.IPAM.SubnetLeases(subnet.Name) {
+		if strings.Contains(lease.Owner, "/") {
+			keys = append(keys, lease.Owner)
+		}
+	}
+	return keys
+}
+
+func subnetMatters(before, after *v1.Subnet) bool {
+	return before.Generation != after.Generation || isValid(before) != isValid(after)
+}
+
+// isValid says whether the subnet controller accepted the spec.
+func isValid(s *v1.Subnet) bool {
+	for _, c := range s.Status.Conditions {
+		if c.Type == v1.ConditionValidated {
+			return c.Status == metav1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// keysForSet maps a StatefulSet to the pods it had whose addresses are kept.
+func (c *controller) keysForSet(set *appsv1.StatefulSet) []string {
+	return c.seekers.keptOf(set.Namespace + "/" + set.Name)
+}
+
+func setMatters(before, after *appsv1.StatefulSet) bool {
+	return before.UID != after.UID || before.Generation != after.Generation ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+}
+
+// keysForAttachment maps a network attachment to the pods that wait for it.
+func (c *controller) keysForAttachment(*nadv1.NetworkAttachmentDefinition) []string {
+	return c.seekers.of(func(seeker) bool { return true })
+}

@@ -1,0 +1,13 @@
+package util
+
+// CNIType is the type of our plugin in CNI configurations.
+const CNIType = "kube-ovn"
+
+// SetUIDAnnotation on an IP object is the UID of the StatefulSet that its address is kept for.
+const SetUIDAnnotation = "ovn.kubernetes.io/statefulset-uid"
+
+// Keys in external_ids of a pod's switch port (northbound.md 4.5.3).
+const (
+	ExtVips       = "vips"
+	ExtAttachVips = "attach-vips"
+)
