@@ -3,6 +3,7 @@ package sweep
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/klog/v2"
 
@@ -11,6 +12,19 @@ import (
 
 // Rows is what the sweep needs of the database: the keys of a kind of owner that have rows.
 type Rows interface{ Owners(kind string) []string }
+
+// Databases are several databases whose rows are swept together.
+type Databases []Rows
+
+// Owners are the keys with rows in any of the databases, each once.
+func (d Databases) Owners(kind string) []string {
+	var keys []string
+	for _, rows := range d {
+		keys = append(keys, rows.Owners(kind)...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
 
 // Run waits until every loop has synced all keys it knew at the start, and then wakes the keys that own rows. The sync of
 // a key whose object is gone wants nothing, which deletes what it left behind while the controller was down; the sync of

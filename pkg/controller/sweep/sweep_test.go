@@ -56,6 +56,16 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestDatabases(t *testing.T) {
+	both := Databases{owners{"node": {"n2", "n1"}}, owners{"node": {"n1", "n3"}, "pod": {"x"}}}
+	if got, want := both.Owners("node"), []string{"n1", "n2", "n3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := both.Owners("vpc"); len(got) != 0 {
+		t.Errorf("got %q, want none", got)
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

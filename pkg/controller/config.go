@@ -1,0 +1,103 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Config is what the program's flags say (api.md 5.1).
+type Config struct {
+	Northbound, Southbound ovs.Config
+
+	DefaultVpc    string
+	LoadBalancers vpc.LoadBalancers
+
+	// The default subnet: CIDRBlock may be dual stack; gateway and excludes are derived when empty.
+	DefaultSubnet     string
+	DefaultCIDR       string
+	DefaultGateway    string
+	DefaultExcludeIPs []string
+	// GatewayCheck makes pods test that the gateway of the default subnet answers.
+	GatewayCheck bool
+
+	JoinSubnet  string
+	JoinCIDR    string
+	JoinGateway string
+
+	ServiceCIDR string
+	// APIServerIP is the address of the kubernetes Service, "" when it is not known.
+	APIServerIP string
+	NetworkType string
+	PodNicType  string
+	NonPrimary  bool
+	EnableLb    bool
+	EnableEcmp  bool
+	Workers     int
+
+	// Options of NB_Global (northbound.md 2.2).
+	DNATModDLDst          bool
+	SkipCTLocalPorts      bool
+	NodeLocalDNSIPs       []string
+	SkipConntrackDstCIDRs string
+
+	// CountDelay is subnet.Config's; 0 means the default.
+	CountDelay time.Duration
+}
+
+// defaultCountDelay keeps the counters of a subnet in which pods come and go from being written more than once a second.
+const defaultCountDelay = time.Second
+
+// podWorkersPerWorker: a pod's sync waits nearly all its time for the API server and for the database's group commit, so
+// pods have many workers for each of the other kinds' --worker-num.
+const podWorkersPerWorker = 16
+
+// Validate is the check at start (northbound.md 1.1): blocks that are malformed, special or overlap, and what this version
+// does not have.
+func (c *Config) Validate() error {
+	var errs []error
+	if strings.EqualFold(c.NetworkType, "vlan") {
+		errs = append(errs, errors.New("network type vlan is not supported in this version"))
+	}
+	blocks := []struct{ name, text string }{
+		{"default-cidr", c.DefaultCIDR}, {"node-switch-cidr", c.JoinCIDR}, {"service-cluster-ip-range", c.ServiceCIDR},
+	}
+	parsed := make([][]netip.Prefix, len(blocks))
+	for i, block := range blocks {
+		prefixes, err := util.ParseSubnetCIDRs(block.text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", block.name, err))
+			continue
+		}
+		parsed[i] = prefixes
+		for j := range i {
+			if util.PrefixesOverlap(parsed[j], prefixes) {
+				errs = append(errs, fmt.Errorf("%s %s overlaps %s %s", block.name, block.text, blocks[j].name, blocks[j].text))
+			}
+		}
+	}
+	for name, gateway := range map[string]struct {
+		text   string
+		inside []netip.Prefix
+	}{"default-gateway": {c.DefaultGateway, parsed[0]}, "node-switch-gateway": {c.JoinGateway, parsed[1]}} {
+		if gateway.inside == nil {
+			continue
+		}
+		if err := util.ValidateGateway(gateway.text, gateway.inside); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if _, err := util.ParseExcludeIPs(c.DefaultExcludeIPs); err != nil {
+		errs = append(errs, fmt.Errorf("default-exclude-ips: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// mtu of overlay pods in bytes.
+func (c *Config) mtu() int { return util.UnderlayMTU - util.TunnelHeader(c.NetworkType) }

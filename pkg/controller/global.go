@@ -1,0 +1,42 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+)
+
+// globalName is the queue and the owner's kind of the settings of the whole database; its one key is the same.
+const globalName = "global"
+
+// global keeps the options of NB_Global. Its row is shared with others and cannot carry an owner, so drift is found by
+// observing it.
+func (p *process) global() *reconcile.Loop {
+	loop := reconcile.New(globalName, 1, func(ctx context.Context, key string) error {
+		if key != globalName {
+			return nil
+		}
+		if _, err := p.nb.Apply(ctx, ovs.Owner{Kind: globalName, Key: key}, []ovs.Row{p.globalOptions()}); err != nil {
+			return fmt.Errorf("apply options of NB_Global: %w", err)
+		}
+		return nil
+	})
+	p.nb.OnDrift(globalName, loop.Add)
+	loop.Add(globalName)
+	return loop
+}
+
+// globalOptions are those of northbound.md 2.2; an empty value removes the key.
+func (c *Config) globalOptions() ovs.NBGlobal {
+	return ovs.NBGlobal{Options: map[string]string{
+		"ls_dnat_mod_dl_dst":       strconv.FormatBool(c.DNATModDLDst),
+		"use_ct_inv_match":         "false",
+		"ls_ct_skip_dst_lport_ips": strconv.FormatBool(c.SkipCTLocalPorts),
+		"node_local_dns_ip":        strings.Join(c.NodeLocalDNSIPs, ","),
+		"skip_conntrack_dst_cidrs": c.SkipConntrackDstCIDRs,
+	}}
+}

@@ -1,0 +1,74 @@
+package controller
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/klog/v2"
+
+	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+)
+
+// rebuild fills the address books with what is held, before any loop claims (northbound.md 2.6). Of several sources that
+// name one address the first wins: the durable claims, then what pods and nodes were told, then live switch ports. What
+// cannot be restored is logged; the holder claims anew.
+func (p *process) rebuild(ctx context.Context) error {
+	logger := klog.FromContext(ctx)
+	kinds := p.kubeovn.Kubeovn().V1()
+	subnets, err := kinds.Subnets().Lister().List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	for _, s := range subnets {
+		if err := p.book.SetSubnet(subnet.Book(s)); err != nil {
+			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
+		}
+	}
+	pools, err := kinds.IPPools().Lister().List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	for _, pool := range pools {
+		if err := p.book.SetPool(pool.Spec.Subnet, pool.Name, pool.Spec.IPs); err != nil {
+			logger.Info("Pool is not set apart", "ippool", pool.Name, "reason", err.Error())
+		}
+	}
+	held, err := p.holdings()
+	if err != nil {
+		return err
+	}
+	// Switches of others and objects that say nothing are not worth a message.
+	known := map[string]bool{}
+	for _, s := range subnets {
+		known[s.Name] = true
+	}
+	held = slices.DeleteFunc(held, func(h ipam.Holding) bool { return !known[h.Subnet] || len(h.Addresses()) == 0 && h.MAC == "" })
+	failures := p.book.Rebuild(held)
+	for _, failure := range failures {
+		logger.Info("Address is not restored", "reason", failure.Error())
+	}
+	logger.Info("Address books are rebuilt", "subnets", len(subnets), "holdings", len(held), "failures", len(failures))
+	return nil
+}
+
+// holdings are all sources in their order.
+func (p *process) holdings() ([]ipam.Holding, error) {
+	ips, err := p.kubeovn.Kubeovn().V1().IPs().Lister().List(labels.Everything())
+	if err != nil {
+		return nil, err
+	}
+	pods, err := p.kube.Core().V1().Pods().Lister().List(labels.Everything())
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := p.kube.Core().V1().Nodes().Lister().List(labels.Everything())
+	if err != nil {
+		return nil, err
+	}
+	held := heldByIPs(ips)
+	held = append(held, heldByPods(pods)...)
+	held = append(held, heldByNodes(nodes, p.JoinSubnet)...)
+	return append(held, heldByPorts(p.nb.LivePorts())...), nil
+}
