@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -239,9 +238,8 @@ func apiAddresses(host string) []netip.Addr {
 	if err != nil {
 		return nil
 	}
-	name := u.Hostname()
-	ip, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	if err != nil || net.ParseIP(name) == nil {
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
 		return nil
 	}
 	return []netip.Addr{ip.Unmap()}

@@ -63,8 +63,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	m.run("ip", "route", "add", "default", "via", "172.30.16.1")
 
-	m.Switch("join", "100.64.0.1/16")
-	m.Port("join", "node-node3", joinMAC+" 100.64.0.4")
+	m.defaultVPC()
 	m.kube = fake.NewClientset(m.node("node3", "172.30.16.13"), m.node("node1", "172.30.16.11"))
 	m.ovn = kubeovnfake.NewSimpleClientset(subnet("join", "100.64.0.0/16"), subnet("ovn-default", "10.16.0.0/16"))
 	dir := t.TempDir()
@@ -400,7 +399,7 @@ func TestDaemonReportsALostGateway(t *testing.T) {
 	m.allocate()
 	m.start()
 	m.awaitReady()
-	m.Undeclare("node-node3")
+	m.forgetVPC()
 	porttest.Eventually(t, "condition", func() error {
 		for _, c := range m.getNode().Status.Conditions {
 			if c.Type == corev1.NodeNetworkUnavailable && c.Status == corev1.ConditionTrue && c.Reason == "JoinSubnetGatewayUnreachable" {
@@ -415,7 +414,7 @@ func TestDaemonReportsALostGateway(t *testing.T) {
 	if code, text := m.get("/livez"); code != http.StatusOK {
 		t.Errorf("a restart would not help, yet livez says %d %s", code, text)
 	}
-	m.Port("join", "node-node3", joinMAC+" 100.64.0.4")
+	m.defaultVPC()
 	m.awaitReady()
 	m.whole()
 }

@@ -65,7 +65,7 @@ func (d *Driver) Sync(ctx context.Context, want Ruleset) error {
 	if change == "" {
 		return nil
 	}
-	klog.FromContext(ctx).V(2).Info("Changing rules", "family", want.Family, "change", change)
+	klog.FromContext(ctx).V(4).Info("Changing rules", "family", want.Family, "change", change)
 	if _, err := d.run(ctx, change, want.Family, "-restore", "--noflush", "-w", "5"); err != nil {
 		return fmt.Errorf("write %s rules: %w", want.Family, err)
 	}
