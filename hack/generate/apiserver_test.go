@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -98,15 +97,9 @@ func (s *server) testObjects(t *testing.T) {
 		t.Fatalf("no objects: %v", err)
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The documents use a name for several variants of an object, so each object has a server of its own.
-		for _, document := range strings.Split(string(data), "\n---\n") {
-			if out, err := s.tryKubectl(t, document, "create", "--dry-run=server", "--validate=strict", "-f", "-"); err != nil {
-				t.Errorf("%s: %s\n%s", filepath.Base(file), out, document)
-			}
+		// A dry run, because the documents use one name for several variants of an object.
+		if out, err := s.tryKubectl(t, "", "create", "--dry-run=server", "--validate=strict", "-f", file); err != nil {
+			t.Errorf("%s: %s", filepath.Base(file), out)
 		}
 	}
 }
