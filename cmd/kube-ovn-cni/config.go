@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -115,6 +116,12 @@ func (c *netConf) request(args *skel.CmdArgs, pod *podArgs) api.Request {
 func (c *netConf) expected(ifName string) (*api.Expected, error) {
 	if c.RawPrevResult == nil {
 		return nil, nil
+	}
+	for _, key := range []string{"interfaces", "ips", "routes"} {
+		// The library's conversion takes every element to be there.
+		if list, ok := c.RawPrevResult[key].([]any); ok && slices.Contains(list, nil) {
+			return nil, types.NewError(api.CodeDecodingFailure, "cannot parse prevResult", key+" has an element that is null")
+		}
 	}
 	pc := &types.PluginConf{CNIVersion: c.CNIVersion, RawPrevResult: c.RawPrevResult}
 	if err := version.ParsePrevResult(pc); err != nil {
