@@ -3,10 +3,14 @@
 package ovsbench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -16,12 +20,22 @@ import (
 )
 
 const (
-	present = 5000 // ports that the switch already holds
-	added   = 1000 // pods that are measured
-	workers = 32   // concurrent callers of the group measurement
+	workers = 32 // concurrent callers of the group measurement
 	group   = "net1.node1"
 	network = "net1"
+	// firstPresent keeps the names of the ports that are there apart from those that are added.
+	firstPresent = 1 << 20
 )
+
+// sizes of a report.
+type sizes struct {
+	present      int // ports that the switch already holds
+	added        int // pods that are measured
+	baseline     int // pods of the slow baseline
+	small, large int // ports that the switch holds when growth is measured
+}
+
+var full = sizes{present: 5000, added: 1000, baseline: 300, small: 1000, large: 20000}
 
 // scope is an ovstest.TB for programs: failures panic and are turned into errors by Report.
 type scope struct {
@@ -53,7 +67,9 @@ func (s *scope) end() {
 }
 
 // Report prints the figures of the engine, one "name value unit" per line.
-func Report(ctx context.Context, w io.Writer) (err error) {
+func Report(ctx context.Context, w io.Writer) error { return report(ctx, w, full) }
+
+func report(ctx context.Context, w io.Writer, z sizes) (err error) {
 	s := &scope{ctx: ctx}
 	defer func() {
 		s.end()
@@ -65,17 +81,18 @@ func Report(ctx context.Context, w io.Writer) (err error) {
 			err = fmt.Errorf("ovs benchmark: %s", f.text)
 		}
 	}()
-	base := Baseline(s, present, added)
-	single := Single(s, present, added)
-	grouped := Grouped(s, present, added)
-	small, large := Grouped(s, 1000, added), Grouped(s, 20000, added)
-	smallSingle, largeSingle := Single(s, 1000, added), Single(s, 20000, added)
+	base := Baseline(s, z.present, z.baseline)
+	lean := LeanBaseline(s, z.present, z.added)
+	single, grouped := Single(s, z.present, z.added), Grouped(s, z.present, z.added)
+	small, large := growth(s, Grouped, z)
+	smallSingle, largeSingle := growth(s, Single, z)
 	for _, l := range []struct {
 		name  string
 		value float64
 		unit  string
 	}{
 		{"ovs.insert.baseline.rate", base.rate(), "pods/s"},
+		{"ovs.insert.lean_library.rate", lean.rate(), "pods/s"},
 		{"ovs.insert.single.rate", single.rate(), "pods/s"},
 		{"ovs.insert.group.rate", grouped.rate(), "pods/s"},
 		{"ovs.insert.single.ratio", single.rate() / base.rate(), "x"},
@@ -83,7 +100,10 @@ func Report(ctx context.Context, w io.Writer) (err error) {
 		{"ovs.insert.cpu_per_pod", grouped.cpuPerPod(), "ms"},
 		{"ovs.insert.single.cpu_per_pod", single.cpuPerPod(), "ms"},
 		{"ovs.insert.baseline.cpu_per_pod", base.cpuPerPod(), "ms"},
+		{"ovs.insert.lean_library.cpu_per_pod", lean.cpuPerPod(), "ms"},
 		{"ovs.insert.growth", small.rate() / large.rate(), "x"},
+		{"ovs.insert.growth.cpu", large.cost() / small.cost(), "x"}, // client and server
+		{"ovs.insert.growth.client_cpu", large.cpuPerPod() / small.cpuPerPod(), "x"},
 		{"ovs.insert.single.growth", smallSingle.rate() / largeSingle.rate(), "x"},
 	} {
 		if _, err := fmt.Fprintf(w, "%s %.3g %s\n", l.name, l.value, l.unit); err != nil {
@@ -93,15 +113,35 @@ func Report(ctx context.Context, w io.Writer) (err error) {
 	return nil
 }
 
+// growth measures at both sizes three times in turn, because other load on the machine comes and goes.
+func growth(tb ovstest.TB, run func(ovstest.TB, int, int) Cost, z sizes) (small, large Cost) {
+	for range 3 {
+		small = small.plus(run(tb, z.small, z.added))
+		large = large.plus(run(tb, z.large, z.added))
+	}
+	return small, large
+}
+
 // Cost of a measured number of pods.
 type Cost struct {
 	Pods         int
-	Elapsed, CPU time.Duration
+	Elapsed      time.Duration
+	CPU          time.Duration // of the client
+	Server       time.Duration // processor time of the server
 	Transactions int
 }
 
-func (c Cost) rate() float64      { return float64(c.Pods) / c.Elapsed.Seconds() }
-func (c Cost) cpuPerPod() float64 { return float64(c.CPU) / float64(time.Millisecond) / float64(c.Pods) }
+func (c Cost) rate() float64 { return float64(c.Pods) / c.Elapsed.Seconds() }
+
+// cost is the processor time per pod on both sides, which other load on the machine does not change.
+func (c Cost) cost() float64 { return float64(c.CPU+c.Server) / float64(c.Pods) }
+func (c Cost) cpuPerPod() float64 {
+	return float64(c.CPU) / float64(time.Millisecond) / float64(c.Pods)
+}
+
+func (c Cost) plus(d Cost) Cost {
+	return Cost{c.Pods + d.Pods, c.Elapsed + d.Elapsed, c.CPU + d.CPU, c.Server + d.Server, c.Transactions + d.Transactions}
+}
 
 // cpu is the processor time of this process; the server is another process and does not count.
 func cpu() time.Duration {
@@ -110,6 +150,24 @@ func cpu() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// serverCPU is the processor time of the server so far, from /proc/PID/stat in ticks of 10 ms.
+func serverCPU(tb ovstest.TB, s *ovstest.Server) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	var ticks time.Duration
+	for _, f := range fields[11:13] { // utime and stime
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond
 }
 
 func podName(i int) string { return fmt.Sprintf("pod-%d.default", i) }
@@ -127,7 +185,7 @@ func prepare(tb ovstest.TB, n int) *ovstest.Server {
 	apply(tb, c, "subnet", network, ovs.LogicalSwitch{Name: network}, ovs.PortGroup{Name: group})
 	rows := make([]ovs.Row, 0, n)
 	for i := range n {
-		rows = append(rows, podRow(added+i))
+		rows = append(rows, podRow(firstPresent+i))
 	}
 	apply(tb, c, "bench", "present", rows...)
 	c.Close()
@@ -146,7 +204,7 @@ func Single(tb ovstest.TB, size, n int) Cost {
 	defer s.Stop(tb)
 	c := s.Connect(tb, func(cfg *ovs.Config) { cfg.GroupWindow = -1 })
 	defer c.Close()
-	return measure(tb, c, n, 1)
+	return measure(tb, s, c, n, 1)
 }
 
 // Grouped adds n pods from many workers at once: group commit.
@@ -155,11 +213,12 @@ func Grouped(tb ovstest.TB, size, n int) Cost {
 	defer s.Stop(tb)
 	c := s.Connect(tb)
 	defer c.Close()
-	return measure(tb, c, n, workers)
+	return measure(tb, s, c, n, workers)
 }
 
-func measure(tb ovstest.TB, c *ovs.Client, n, workers int) Cost {
-	before, start, used := c.Stats().Transactions, time.Now(), cpu()
+func measure(tb ovstest.TB, s *ovstest.Server, c *ovs.Client, n, workers int) Cost {
+	runtime.GC() // what the preparation left behind is not the pods' cost
+	before, server, start, used := c.Stats().Transactions, serverCPU(tb, s), time.Now(), cpu()
 	var wg sync.WaitGroup
 	errs := make(chan error, workers)
 	for w := range workers {
@@ -174,7 +233,7 @@ func measure(tb ovstest.TB, c *ovs.Client, n, workers int) Cost {
 		})
 	}
 	wg.Wait()
-	cost := Cost{Pods: n, Elapsed: time.Since(start), CPU: cpu() - used, Transactions: c.Stats().Transactions - before}
+	cost := Cost{Pods: n, Elapsed: time.Since(start), CPU: cpu() - used, Server: serverCPU(tb, s) - server, Transactions: c.Stats().Transactions - before}
 	select {
 	case err := <-errs:
 		tb.Fatal(err)
