@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovstest"
 )
@@ -82,6 +83,38 @@ func TestAdoptionOfLaterRows(t *testing.T) {
 		}
 		return strings.Contains(dump, "action=allow external_ids={lr=vpc1, owner=vpc/vpc1}")
 	})
+}
+
+// TestEarlierRoutes: of the unmarked routes on a router only those that an earlier release made for the VPC go (D-02).
+func TestEarlierRoutes(t *testing.T) {
+	s := ovstest.Start(t, ovs.Northbound)
+	route := func(name, prefix, nexthop, more string) string {
+		return `{"op":"insert","table":"Logical_Router_Static_Route","uuid-name":"` + name + `","row":{"ip_prefix":"` + prefix + `","nexthop":"` + nexthop + `"` + more + `}}`
+	}
+	s.Transact(t, route("kept", "0.0.0.0/0", "10.0.1.254", ""), route("stale", "0.0.0.0/0", "10.0.1.253", ""),
+		route("v6", "::/0", "fd00::1", ""), route("manual", "0.0.0.0/0", "9.9.9.9", ""), route("other", "9.0.0.0/8", "10.0.1.253", ""),
+		route("learned", "::/0", "10.0.1.253", `,"external_ids":["map",[["ic-learned-route","x"]]]`),
+		`{"op":"insert","table":"BFD","uuid-name":"b","row":{"logical_port":"vpc1-net1","dst_ip":"10.0.1.9"}}`,
+		route("bfd", "7.0.0.0/8", "10.0.1.9", `,"bfd":["named-uuid","b"]`), route("elsewhere", "0.0.0.0/0", "10.0.1.253", ""),
+		`{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"vpc1-net1","networks":"10.0.1.1/24","mac":"00:00:00:00:00:01"}}`,
+		`{"op":"insert","table":"Logical_Router","row":{"name":"vpc2","static_routes":["named-uuid","elsewhere"]}}`,
+		`{"op":"insert","table":"Logical_Router","row":{"name":"vpc1","ports":["named-uuid","p"],"static_routes":["set",[`+
+			`["named-uuid","kept"],["named-uuid","stale"],["named-uuid","v6"],["named-uuid","manual"],["named-uuid","other"],["named-uuid","learned"],["named-uuid","bfd"]`+`]]}}`)
+	c := s.Connect(t)
+	rows := vpcRows()
+	rows[0] = ovs.LogicalRouter{Name: "vpc1", Gateways: []string{"10.0.1.254", "10.0.1.253", "fd00::1"}}
+	apply(t, c, "vpc/vpc1", rows...)
+	var got []string
+	for _, l := range strings.Split(s.Dump(t), "\n") {
+		if name, ok := strings.CutPrefix(l, "Logical_Router_Static_Route "); ok {
+			name, _, _ = strings.Cut(name, ": ")
+			got = append(got, name)
+		}
+	}
+	want := []string{"0.0.0.0/0,10.0.1.253", "0.0.0.0/0,9.9.9.9", "9.0.0.0/8,10.0.1.253", "::/0,10.0.1.253", "dst-ip,0.0.0.0/0,10.0.1.254"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("routes (-want +got):\n%s", d)
+	}
 }
 
 // TestForeignRows: rows of others are left alone and reported, with everything they hold.

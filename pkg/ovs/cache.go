@@ -51,6 +51,8 @@ type table struct {
 	index map[string]int
 	rows  map[string]*row   // by UUID
 	byKey map[string][]*row // by identity
+	// unmarked are the rows without our mark, of tables whose rows belong to a parent
+	unmarked map[string]*row
 	// users finds the rows that refer to a UUID through the columns named in used.
 	used  []int
 	users map[string]map[string]*row
@@ -101,7 +103,7 @@ func newCache(db Database, schema ovsdb.DatabaseSchema) (*cache, error) {
 }
 
 func newTable(spec *tableSpec, ts *ovsdb.TableSchema) *table {
-	t := &table{spec: spec, index: map[string]int{}, rows: map[string]*row{}, byKey: map[string][]*row{},
+	t := &table{spec: spec, index: map[string]int{}, rows: map[string]*row{}, byKey: map[string][]*row{}, unmarked: map[string]*row{},
 		users: map[string]map[string]*row{}}
 	add := func(name string) {
 		if _, ok := t.index[name]; ok {
@@ -264,6 +266,8 @@ func (c *cache) add(r *row) {
 	t.byKey[r.key] = append(t.byKey[r.key], r)
 	if r.owner != "" {
 		link(c.owners, r.owner, r)
+	} else if t.spec.scoped {
+		t.unmarked[r.uuid] = r
 	}
 	for _, i := range t.used {
 		for _, target := range r.vals[i].set {
@@ -278,6 +282,7 @@ func (c *cache) add(r *row) {
 func (c *cache) remove(r *row) {
 	t := r.table
 	delete(t.rows, r.uuid)
+	delete(t.unmarked, r.uuid)
 	same := slices.DeleteFunc(slices.Clone(t.byKey[r.key]), func(o *row) bool { return o.uuid == r.uuid })
 	if len(same) == 0 {
 		delete(t.byKey, r.key)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
 )
 
 // InUseError says that a row cannot go because rows of other owners would silently lose their reference to it: a static
@@ -28,6 +30,11 @@ func (d *differ) remove() error {
 			}
 		}
 	}
+	old, err := d.earlierRoutes()
+	if err != nil {
+		return err
+	}
+	gone = append(gone, old...)
 	slices.SortFunc(gone, func(a, b *row) int { return cmp.Compare(a.uuid, b.uuid) })
 	leaving := map[string]bool{}
 	for _, r := range gone {
@@ -43,6 +50,41 @@ func (d *differ) remove() error {
 		}
 	}
 	return nil
+}
+
+// earlierRoutes are the unmarked routes of wanted routers that an earlier release made (D-02) and nobody wants now.
+func (d *differ) earlierRoutes() ([]*row, error) {
+	var out []*row
+	for _, id := range d.order {
+		w := d.want[id]
+		if len(w.gateways) == 0 {
+			continue
+		}
+		for _, r := range d.view.tables[ovnnb.LogicalRouterStaticRouteTable].unmarked {
+			if d.kept[r.uuid] || d.holder(r) != "" || !d.earlier(r, w) {
+				continue
+			}
+			if r.parent == unknownParent {
+				return nil, errLearn
+			}
+			if r.parent == id.table+"/"+id.key {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (d *differ) earlier(route *row, router *wanted) bool {
+	if prefix := route.get("ip_prefix").scalar(); prefix == "0.0.0.0/0" || prefix == "::/0" {
+		return slices.Contains(router.gateways, route.get("nexthop").scalar())
+	}
+	session := d.view.tables[ovnnb.BFDTable].rows[route.get("bfd").scalar()]
+	if session == nil {
+		return false
+	}
+	port := d.view.lookup(ovnnb.LogicalRouterPortTable, session.get("logical_port").scalar())
+	return port != nil && port.parent == ovnnb.LogicalRouterTable+"/"+router.cols["name"].scalar()
 }
 
 // explicit are the children that must be deleted and not only detached: the server checks references before it collects,

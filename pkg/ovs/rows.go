@@ -21,7 +21,11 @@ type Row interface{ row() []wanted }
 type LogicalRouter struct {
 	Name string
 	// Options: only these keys are ours.
-	Options     map[string]string
+	Options map[string]string
+	// Gateways are the external and join gateways of the VPC. Default routes to them without any mark, and unmarked routes
+	// with a BFD session on a port of this router, were made for this VPC by an earlier release: those that are not wanted
+	// are removed (northbound.md D-02). Other unmarked routes are foreign.
+	Gateways    []string
 	ExternalIDs map[string]string
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 func (r LogicalRouter) row() []wanted {
-	return []wanted{{table: ovnnb.LogicalRouterTable, ext: r.ExternalIDs,
+	return []wanted{{table: ovnnb.LogicalRouterTable, ext: r.ExternalIDs, gateways: r.Gateways,
 		cols: map[string]value{"name": required(r.Name), "options": mapOf(r.Options)}}}
 }
 

@@ -46,6 +46,8 @@ type wanted struct {
 	groups []string          // port groups of a switch port
 	ext    map[string]string // external_ids without the engine's marks
 	users  []ref             // rows whose shared column must hold this row: routers of a load balancer
+	// gateways of a router: next hops of unmarked default routes that are ours too
+	gateways []string
 }
 
 func (w *wanted) parentText() string {
