@@ -331,13 +331,13 @@ func TestDaemonRepairs(t *testing.T) {
 	m.whole()
 }
 
-// editSubnet changes something that no rule depends on.
+// editSubnet changes something that no rule depends on, and yet brings a pass.
 func (m *machine) editSubnet(note string) {
 	m.t.Helper()
 	ctx := context.WithoutCancel(m.t.Context())
 	s, err := m.ovn.KubeovnV1().Subnets().Get(ctx, "ovn-default", metav1.GetOptions{})
 	m.must(err)
-	s.Annotations = map[string]string{"note": note}
+	s.Spec.ExcludeIps = append(s.Spec.ExcludeIps, note)
 	_, err = m.ovn.KubeovnV1().Subnets().Update(ctx, s, metav1.UpdateOptions{})
 	m.must(err)
 }

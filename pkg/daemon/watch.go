@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
 	kubeovninformers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
@@ -54,7 +55,7 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 
 	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
-	_, err2 := w.subnets.Informer().AddEventHandler(changed)
+	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
 	w.pods.Informer()
 	has, err3 := d.hasServiceCIDRs()
 	var err4 error
@@ -130,6 +131,20 @@ func (d *Daemon) nodeMatters(old, now any) bool {
 		return true
 	}
 	return b.Name == d.cfg.NodeName && (!maps.Equal(a.Annotations, b.Annotations) || !maps.Equal(a.Labels, b.Labels))
+}
+
+// subnetMatters leaves out the counters, which change with every pod of the cluster.
+func subnetMatters(old, now any) bool {
+	a, ok1 := old.(*kubeovnv1.Subnet)
+	b, ok2 := now.(*kubeovnv1.Subnet)
+	if !ok1 || !ok2 || a.Generation != b.Generation || !reflect.DeepEqual(a.Spec, b.Spec) || a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() {
+		return true
+	}
+	validated := func(s *kubeovnv1.Subnet) bool {
+		return kubeovnv1.IsConditionTrue(s.Status.Conditions, kubeovnv1.ConditionValidated)
+	}
+	return validated(a) != validated(b) || a.Status.ActivateGateway != b.Status.ActivateGateway ||
+		!reflect.DeepEqual(a.Status.NatOutgoingPolicyRules, b.Status.NatOutgoingPolicyRules)
 }
 
 func (d *Daemon) lookupPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {

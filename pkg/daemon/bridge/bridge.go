@@ -61,9 +61,18 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 	if err != nil {
 		return fmt.Errorf("NIC %s of bridge %s: %w", s.NIC, s.Name, err)
 	}
-	attached := m.Bridges()[s.NIC] == s.Name
+	bridges := m.Bridges()
+	attached := bridges[s.NIC] == s.Name
 	if err := m.refuse(s, nic); err != nil {
 		return err
+	}
+	for other, bridge := range bridges {
+		if bridge == s.Name && other != s.NIC {
+			// Its addresses must not become those of the new NIC.
+			if err := m.Detach(ctx, Spec{Name: s.Name, NIC: other, Userspace: s.Userspace}); err != nil {
+				return err
+			}
+		}
 	}
 	if err := m.attach(ctx, s, nic); err != nil {
 		err = fmt.Errorf("attach %s to bridge %s: %w", s.NIC, s.Name, err)

@@ -255,6 +255,12 @@ func TestAttachAndDetach(t *testing.T) {
 	if err := n.manager.Detach(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
+	kerneltest.Eventually(t, 5*time.Second, func() string {
+		if _, err := netlink.LinkByName("br-phy"); err == nil {
+			return "vswitchd has not removed the bridge's device"
+		}
+		return ""
+	})
 	n.expect("detached", "eth1")
 	n.ping()
 	if got := n.vsctl("list-br"); got != "" {
@@ -318,6 +324,26 @@ func TestAttachedNICSurvivesVswitchd(t *testing.T) {
 	n.attach()
 	if got := n.state(); !strings.Contains(got, "br-phy 172.30.17.13/24\nbr-phy fd00:17::13/64") {
 		t.Errorf("addresses are lost:\n%s", got)
+	}
+	n.ping()
+}
+
+func TestAnotherNIC(t *testing.T) {
+	n := newNode(t)
+	kerneltest.Veth(t, "eth2", "far2", n.far)
+	kerneltest.AddAddr(t, "eth2", "172.30.18.13/24")
+	n.startVswitchd()
+	n.attach()
+	other := spec
+	other.NIC = "eth2"
+	if err := n.manager.Attach(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if got := kerneltest.Run(t, "ip", "-br", "-4", "addr", "show", "dev", "br-phy"); !strings.Contains(got, "172.30.18.13/24") || strings.Contains(got, "172.30.17") {
+		t.Errorf("addresses of the bridge: %s", got)
+	}
+	if got := kerneltest.Run(t, "ip", "-br", "-4", "addr", "show", "dev", "eth1"); !strings.Contains(got, "172.30.17.13/24") {
+		t.Errorf("the first NIC did not get its address back: %s", got)
 	}
 	n.ping()
 }
