@@ -32,8 +32,8 @@ type IP struct {
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?podName.orValue("") in ["", self.?podName.orValue("")]`,message="podName of an ip can not change once it is set",fieldPath=".podName"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?podType.orValue("") in ["", self.?podType.orValue("")]`,message="podType of an ip can not change once it is set",fieldPath=".podType"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?v4IpAddress.orValue("") in ["", self.?v4IpAddress.orValue("")]`,message="v4IpAddress of an ip can not change once it is set",fieldPath=".v4IpAddress"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6IpAddress.orValue("") in ["", self.?v6IpAddress.orValue("")]`,message="v6IpAddress of an ip can not change once it is set",fieldPath=".v6IpAddress"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="macAddress of an ip can not change once it is set",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6IpAddress.orValue("") == "" || (has(self.v6IpAddress) && isIP(self.v6IpAddress) && isIP(oldSelf.v6IpAddress) && ip(self.v6IpAddress) in [ip(oldSelf.v6IpAddress)])`,message="v6IpAddress of an ip can not change once it is set",fieldPath=".v6IpAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") == "" || (has(self.macAddress) && self.macAddress.lowerAscii() == oldSelf.macAddress.lowerAscii())`,message="macAddress of an ip can not change once it is set",fieldPath=".macAddress"
 type IPSpec struct {
 	// PodName is the pod, or the virtual machine, that holds the addresses. It cannot change once set.
 	PodName string `json:"podName"`

@@ -34,8 +34,8 @@ type IptablesEIP struct {
 // +kubebuilder:validation:XValidation:rule=`self.?natGwDp.orValue("") != ""`,message="natGwDp of an eip has to be set",fieldPath=".natGwDp"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?natGwDp.orValue("") in ["", self.?natGwDp.orValue("")]`,message="natGwDp of an eip can not change once it is set",fieldPath=".natGwDp"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?v4ip.orValue("") in ["", self.?v4ip.orValue("")]`,message="v4ip of an eip can not change once it is set",fieldPath=".v4ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") in ["", self.?v6ip.orValue("")]`,message="v6ip of an eip can not change once it is set",fieldPath=".v6ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="macAddress of an eip can not change once it is set",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") == "" || (has(self.v6ip) && isIP(self.v6ip) && isIP(oldSelf.v6ip) && ip(self.v6ip) in [ip(oldSelf.v6ip)])`,message="v6ip of an eip can not change once it is set",fieldPath=".v6ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") == "" || (has(self.macAddress) && self.macAddress.lowerAscii() == oldSelf.macAddress.lowerAscii())`,message="macAddress of an eip can not change once it is set",fieldPath=".macAddress"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?externalSubnet.orValue("") in ["", self.?externalSubnet.orValue("")]`,message="externalSubnet of an eip can not change once it is set",fieldPath=".externalSubnet"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?namespace.orValue("") in ["", self.?namespace.orValue("")]`,message="namespace of an eip can not change once it is set",fieldPath=".namespace"
 type IptablesEIPSpec struct {

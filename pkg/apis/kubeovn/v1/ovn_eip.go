@@ -33,8 +33,8 @@ type OvnEip struct {
 //
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?externalSubnet.orValue("") in ["", self.?externalSubnet.orValue("")]`,message="OvnEip not support change of externalSubnet",fieldPath=".externalSubnet"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?v4Ip.orValue("") in ["", self.?v4Ip.orValue("")]`,message="OvnEip not support change of v4Ip",fieldPath=".v4Ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6Ip.orValue("") in ["", self.?v6Ip.orValue("")]`,message="OvnEip not support change of v6Ip",fieldPath=".v6Ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="OvnEip not support change of macAddress",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6Ip.orValue("") == "" || (has(self.v6Ip) && isIP(self.v6Ip) && isIP(oldSelf.v6Ip) && ip(self.v6Ip) in [ip(oldSelf.v6Ip)])`,message="OvnEip not support change of v6Ip",fieldPath=".v6Ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") == "" || (has(self.macAddress) && self.macAddress.lowerAscii() == oldSelf.macAddress.lowerAscii())`,message="OvnEip not support change of macAddress",fieldPath=".macAddress"
 // +kubebuilder:validation:XValidation:rule=`self.?type.orValue("") in [oldSelf.?type.orValue("")] || (oldSelf.?type.orValue("") == "" && self.?type.orValue("") == 'nat')`,message="OvnEip not support change of type",fieldPath=".type"
 type OvnEipSpec struct {
 	// ExternalSubnet that the address is from. Empty means the default external subnet.

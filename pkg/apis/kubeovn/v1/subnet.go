@@ -26,7 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="ExcludeIPs",type=string,JSONPath=".spec.excludeIps"
 // +kubebuilder:printcolumn:name="U2OInterconnectionIP",type=string,JSONPath=".status.u2oInterconnectionIP"
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?spec.gateway.orValue("") in ["", self.?spec.gateway.orValue("")] || (oldSelf.?status.v4usingIPs.orValue(0.0) == 0.0 && oldSelf.?status.v6usingIPs.orValue(0.0) == 0.0)`,message="can't update gateway of cidr when any IPs in Using",fieldPath=".spec.gateway"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.spec) || !has(oldSelf.spec.gateway) || oldSelf.spec.gateway == "" || (oldSelf.?status.v4usingIPs.orValue(0.0) == 0.0 && oldSelf.?status.v6usingIPs.orValue(0.0) == 0.0) || (has(self.spec) && has(self.spec.gateway) && oldSelf.spec.gateway.split(',').all(g, g.trim().lowerAscii() in self.spec.gateway.split(',')))`,message="can't update gateway of cidr when any IPs in Using",fieldPath=".spec.gateway"
 type Subnet struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

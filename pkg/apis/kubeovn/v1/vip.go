@@ -36,8 +36,8 @@ type Vip struct {
 // +kubebuilder:validation:XValidation:rule=`self.?subnet.orValue("") != ""`,message="subnet of a vip has to be set",fieldPath=".subnet"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?subnet.orValue("") in ["", self.?subnet.orValue("")]`,message="vip has been assigned, does not support change of subnet",fieldPath=".subnet"
 // +kubebuilder:validation:XValidation:rule=`oldSelf.?v4ip.orValue("") in ["", self.?v4ip.orValue("")]`,message="vip has been assigned, does not support change of v4ip",fieldPath=".v4ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") in ["", self.?v6ip.orValue("")]`,message="vip has been assigned, does not support change of v6ip",fieldPath=".v6ip"
-// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") in ["", self.?macAddress.orValue("")]`,message="vip has been assigned, does not support change of macAddress",fieldPath=".macAddress"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?v6ip.orValue("") == "" || (has(self.v6ip) && isIP(self.v6ip) && isIP(oldSelf.v6ip) && ip(self.v6ip) in [ip(oldSelf.v6ip)])`,message="vip has been assigned, does not support change of v6ip",fieldPath=".v6ip"
+// +kubebuilder:validation:XValidation:rule=`oldSelf.?macAddress.orValue("") == "" || (has(self.macAddress) && self.macAddress.lowerAscii() == oldSelf.macAddress.lowerAscii())`,message="vip has been assigned, does not support change of macAddress",fieldPath=".macAddress"
 // +kubebuilder:validation:XValidation:rule=`self.?type.orValue("") in [oldSelf.?type.orValue("")]`,message="vip does not support change of type",fieldPath=".type"
 type VipSpec struct {
 	// Namespace of the pods that selector looks at.
