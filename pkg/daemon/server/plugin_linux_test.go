@@ -1,11 +1,9 @@
-package main
+package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,104 +12,42 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes/fake"
 
-	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
-	kubeovnfake "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/fake"
-	kubeovninformers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/announce"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/port"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/port/porttest"
-	"github.com/kubeovn/kube-ovn/pkg/daemon/server"
 )
 
-// pluginEnv makes this test binary be the plugin.
-const pluginEnv = "RUN_AS_CNI_PLUGIN"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(pluginEnv) != "" {
-		main()
-		os.Exit(0)
-	}
-	porttest.Main(m)
-}
-
-// rig is a node with a running server, and pods p1 to p200 with 10.1.0.n and fd00:1::n.
+// rig is a node with a running server and the plugin as a program.
 type rig struct {
-	tb     testing.TB
+	*fixture
 	node   *porttest.Node
-	ports  *port.Manager
-	socket string
+	plugin string // path
 }
-
-const pods = 200
 
 func newRig(tb testing.TB, defaults port.Defaults) *rig {
 	tb.Helper()
-	r := &rig{tb: tb, node: porttest.NewNode(tb), socket: filepath.Join(tb.TempDir(), "cni.sock")}
+	r := &rig{node: porttest.NewNode(tb), plugin: filepath.Join(tb.TempDir(), "kube-ovn")}
+	must(tb, porttest.Exec("go", "build", "-o", r.plugin, "github.com/kubeovn/kube-ovn/cmd/kube-ovn-cni"))
 	r.node.Switch("net1", "10.1.0.1/24", "fd00:1::1/64")
-	kube := fake.NewClientset()
-	for n := 2; n <= pods; n++ {
-		_, err := kube.CoreV1().Pods("default").Create(context.Background(), pod(n), metav1.CreateOptions{})
-		must(tb, err)
-	}
-	ovn := kubeovnfake.NewSimpleClientset(&kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "net1"}, Spec: kubeovnv1.SubnetSpec{Provider: "ovn"}})
-	core, own := informers.NewSharedInformerFactory(kube, 0), kubeovninformers.NewSharedInformerFactory(ovn, 0)
-	ctx, cancel := context.WithCancel(context.Background())
-	r.ports = port.NewManager(r.node.Vswitch, port.Config{Userspace: true, Background: ctx, InstallTimeout: 5 * time.Second})
-	srv, err := server.New(server.Config{
-		NodeName: "node1", Pods: core.Core().V1().Pods(), Nodes: core.Core().V1().Nodes(), Subnets: own.Kubeovn().V1().Subnets(),
-		Ports: r.ports, Defaults: defaults, WaitTimeout: 2 * time.Second,
-		LookupPod: func(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
-			return kube.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
-		},
-	})
-	must(tb, err)
-	core.Start(ctx.Done())
-	own.Start(ctx.Done())
-	core.WaitForCacheSync(ctx.Done())
-	own.WaitForCacheSync(ctx.Done())
-	l, err := server.Listen(ctx, r.socket)
-	must(tb, err)
-	done := make(chan error)
-	go func() { done <- srv.Serve(ctx, l) }()
-	tb.Cleanup(func() {
-		cancel()
-		must(tb, <-done)
+	r.fixture = newFixture(tb, r.node, func(c *Config) {
+		c.Defaults, c.Recorder, c.WaitTimeout = defaults, nil, 2*time.Second
+		c.Ports = port.NewManager(r.node.Vswitch, port.Config{Userspace: true, Background: tb.Context(), InstallTimeout: 5 * time.Second})
 	})
 	return r
 }
 
-func pod(n int) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Name: fmt.Sprintf("p%d", n), Namespace: "default",
-		Annotations: map[string]string{
-			"ovn.kubernetes.io/allocated":      "true",
-			"ovn.kubernetes.io/routed":         "true",
-			"ovn.kubernetes.io/ip_address":     fmt.Sprintf("10.1.0.%d,fd00:1::%x", n, n),
-			"ovn.kubernetes.io/mac_address":    mac(n),
-			"ovn.kubernetes.io/cidr":           "10.1.0.0/24,fd00:1::/64",
-			"ovn.kubernetes.io/gateway":        "10.1.0.1,fd00:1::1",
-			"ovn.kubernetes.io/logical_switch": "net1",
-		},
-	}}
-}
-
 func mac(n int) string { return fmt.Sprintf("00:00:00:00:01:%02x", n) }
 
-// declare makes the logical port of pod n.
+// declare makes pod n and its logical port, with 10.1.0.n and fd00:1::n.
 func (r *rig) declare(n int) {
+	r.t.Helper()
+	p := pod(n)
+	p.Annotations["ovn.kubernetes.io/ip_address"] = fmt.Sprintf("10.1.0.%d,fd00:1::%x", n, n)
+	p.Annotations["ovn.kubernetes.io/cidr"] = "10.1.0.0/24,fd00:1::/64"
+	p.Annotations["ovn.kubernetes.io/gateway"] = "10.1.0.1,fd00:1::1"
+	r.create(p)
 	r.node.Port("net1", fmt.Sprintf("p%d.default", n), fmt.Sprintf("%s 10.1.0.%d fd00:1::%x", mac(n), n, n))
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
 }
 
 // call is one run of the plugin.
@@ -124,7 +60,7 @@ type call struct {
 
 // run executes the plugin as a runtime does and returns its output, and the error that it reports.
 func (r *rig) run(c call) (string, *types.Error) {
-	r.tb.Helper()
+	r.t.Helper()
 	conf := map[string]any{"cniVersion": c.version, "name": "kube-ovn", "type": "kube-ovn", "server_socket": r.socket}
 	for key, value := range c.extra {
 		conf[key] = value
@@ -133,10 +69,10 @@ func (r *rig) run(c call) (string, *types.Error) {
 		}
 	}
 	stdin, err := json.Marshal(conf)
-	must(r.tb, err)
-	cmd := exec.Command("/proc/self/exe")
+	must(r.t, err)
+	cmd := exec.Command(r.plugin)
 	cmd.Env = []string{
-		pluginEnv + "=1", "CNI_COMMAND=" + c.verb, fmt.Sprintf("CNI_CONTAINERID=cid%d", c.pod), "CNI_NETNS=" + c.netns,
+		"CNI_COMMAND=" + c.verb, fmt.Sprintf("CNI_CONTAINERID=cid%d", c.pod), "CNI_NETNS=" + c.netns,
 		"CNI_IFNAME=eth0", "CNI_PATH=/opt/cni/bin",
 		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=p%d;K8S_POD_INFRA_CONTAINER_ID=cid%d", c.pod, c.pod),
 	}
@@ -149,16 +85,16 @@ func (r *rig) run(c call) (string, *types.Error) {
 	}
 	failure := &types.Error{}
 	if err := json.Unmarshal(stdout.Bytes(), failure); err != nil {
-		r.tb.Fatalf("%s failed without an error in JSON: %q %q", c.verb, stdout.String(), stderr.String())
+		r.t.Fatalf("%s failed without an error in JSON: %q %q", c.verb, stdout.String(), stderr.String())
 	}
 	return "", failure
 }
 
 func (r *rig) mustRun(c call) string {
-	r.tb.Helper()
+	r.t.Helper()
 	out, failure := r.run(c)
 	if failure != nil {
-		r.tb.Fatalf("%s: %v", c.verb, failure)
+		r.t.Fatalf("%s: %v", c.verb, failure)
 	}
 	return out
 }
@@ -205,13 +141,13 @@ func TestVersions(t *testing.T) {
 			r.expect(t, call{verb: "STATUS", version: c.version}, c.gc, "config version does not allow STATUS")
 			gc := call{verb: "GC", version: c.version, extra: map[string]any{"cni.dev/valid-attachments": []any{}}}
 			r.expect(t, gc, c.gc, "config version does not allow GC")
-			if c.gc && len(r.ports.Ports()) != 0 {
-				t.Errorf("GC left %v", r.ports.Ports())
+			if c.gc && len(r.server.cfg.Ports.Ports()) != 0 {
+				t.Errorf("GC left %v", r.server.cfg.Ports.Ports())
 			}
 			for range 2 {
 				r.mustRun(call{verb: "DEL", version: c.version, netns: netns, pod: n})
 			}
-			if left := r.ports.Ports(); len(left) != 0 {
+			if left := r.server.cfg.Ports.Ports(); len(left) != 0 {
 				t.Errorf("left %v", left)
 			}
 		})
@@ -231,8 +167,7 @@ func (r *rig) expect(t *testing.T, c call, supported bool, text string) {
 }
 
 func TestVersionVerb(t *testing.T) {
-	porttest.Root(t)
-	r := &rig{tb: t}
+	r := newRig(t, port.Defaults{})
 	out := r.mustRun(call{verb: "VERSION", version: "1.1.0"})
 	want := `"supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]`
 	if !strings.Contains(out, want) {
@@ -243,6 +178,9 @@ func TestVersionVerb(t *testing.T) {
 // TestFailures looks at code, message and details of everything that can be wrong outside the daemon.
 func TestFailures(t *testing.T) {
 	r := newRig(t, port.Defaults{MTU: 1400})
+	for _, n := range []int{150, 152} {
+		r.create(pod(n)) // without a logical port
+	}
 	netns := porttest.NewNetns(t)
 	gone := map[string]any{"server_socket": filepath.Join(t.TempDir(), "none.sock")}
 	for name, c := range map[string]struct {
@@ -280,7 +218,7 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
-	if left := r.ports.Ports(); len(left) != 0 {
+	if left := r.server.cfg.Ports.Ports(); len(left) != 0 {
 		t.Errorf("left %v", left)
 	}
 }
