@@ -123,7 +123,8 @@ func Connect(ctx context.Context, db Database, cfg Config) (*Client, error) {
 	c := &Client{db: db, cfg: cfg, cancel: cancel, ended: make(chan struct{}), lost: time.Now(), inflight: map[string]bool{},
 		singles: map[string]bool{}, drift: map[string][]func(string){}, watchers: map[string][]*watcher{},
 		requests: make(chan *request), events: newDispatcher()}
-	if err := c.firstSession(ctx); err != nil {
+	rpc, err := c.firstSession(ctx)
+	if err != nil {
 		cancel()
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func Connect(ctx context.Context, db Database, cfg Config) (*Client, error) {
 	go c.commitLoop(ctx)
 	go func() {
 		defer close(c.ended)
-		c.keepConnected(ctx)
+		c.keepConnected(ctx, rpc)
 	}()
 	return c, nil
 }

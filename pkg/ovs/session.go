@@ -35,29 +35,26 @@ type session struct {
 }
 
 // firstSession is the patient connect at start.
-func (c *Client) firstSession(ctx context.Context) error {
+func (c *Client) firstSession(ctx context.Context) (*rpcConn, error) {
 	var err error
 	for attempt := 0; attempt < c.cfg.MaxRetry; attempt++ {
-		if attempt > 0 {
-			if !pause(ctx, firstPause) {
-				break
-			}
+		if attempt > 0 && !pause(ctx, firstPause) {
+			break
 		}
-		if err = c.connectAny(ctx); err == nil {
-			return nil
+		var rpc *rpcConn
+		if rpc, err = c.connectAny(ctx); err == nil {
+			return rpc, nil
 		}
 		klog.FromContext(ctx).Info("Cannot connect", "database", c.db, "attempt", attempt+1, "reason", err.Error())
 	}
-	return fmt.Errorf("connect to %s at %s: %w", c.db, strings.Join(c.cfg.Endpoints, ","), err)
+	return nil, fmt.Errorf("connect to %s at %s: %w", c.db, strings.Join(c.cfg.Endpoints, ","), err)
 }
 
-// keepConnected waits for the end of a session and starts the next one.
-func (c *Client) keepConnected(ctx context.Context) {
-	logger := klog.FromContext(ctx)
-	for {
-		c.mu.RLock()
-		rpc := c.rpc
-		c.mu.RUnlock()
+// keepConnected waits for the end of a session and starts the next one, until ctx ends.
+func (c *Client) keepConnected(ctx context.Context, rpc *rpcConn) {
+	wait := time.Duration(0)
+	for rpc != nil {
+		start := time.Now()
 		select {
 		case <-ctx.Done():
 			c.disconnected(ctx.Err())
@@ -66,23 +63,33 @@ func (c *Client) keepConnected(ctx context.Context) {
 		case <-rpc.done:
 		}
 		c.disconnected(rpc.err)
-		logger.Info("Connection lost", "database", c.db, "reason", rpc.err.Error())
-		wait := time.Duration(0)
-		for {
-			if !pause(ctx, wait) {
-				return
-			}
-			err := c.connectAny(ctx)
-			if err == nil {
-				break
-			}
-			c.disconnected(err)
-			logger.V(2).Info("Cannot reconnect", "database", c.db, "reason", err.Error())
-			wait = min(max(2*wait, minBackoff), maxBackoff)
+		klog.FromContext(ctx).Info("Connection lost", "database", c.db, "reason", rpc.err.Error())
+		if time.Since(start) > maxBackoff {
+			wait = 0 // it was good for a while: try again at once
+		} else {
+			wait = longer(wait)
 		}
-		logger.Info("Connected again", "database", c.db)
+		rpc = c.reconnect(ctx, wait)
 	}
 }
+
+// reconnect tries until it has a session; it returns nil when ctx ends.
+func (c *Client) reconnect(ctx context.Context, wait time.Duration) *rpcConn {
+	logger := klog.FromContext(ctx)
+	for pause(ctx, wait) {
+		rpc, err := c.connectAny(ctx)
+		if err == nil {
+			logger.Info("Connected again", "database", c.db)
+			return rpc
+		}
+		c.disconnected(err)
+		logger.V(2).Info("Cannot reconnect", "database", c.db, "reason", err.Error())
+		wait = longer(wait)
+	}
+	return nil
+}
+
+func longer(wait time.Duration) time.Duration { return min(max(2*wait, minBackoff), maxBackoff) }
 
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -105,39 +112,39 @@ func (c *Client) disconnected(err error) {
 }
 
 // connectAny tries every endpoint once.
-func (c *Client) connectAny(ctx context.Context) error {
+func (c *Client) connectAny(ctx context.Context) (*rpcConn, error) {
 	var errs []error
 	for _, ep := range c.cfg.Endpoints {
-		if err := c.connect(ctx, ep); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", ep, err))
-			continue
+		rpc, err := c.connect(ctx, ep)
+		if err == nil {
+			return rpc, nil
 		}
-		return nil
+		errs = append(errs, fmt.Errorf("%s: %w", ep, err))
 	}
-	return errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
-func (c *Client) connect(ctx context.Context, endpoint string) error {
+func (c *Client) connect(ctx context.Context, endpoint string) (*rpcConn, error) {
 	conn, err := dial(ctx, endpoint, c.cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s := &session{client: c}
-	ready := make(chan struct{})
+	ready := make(chan struct{}) // s.rpc is set
 	s.rpc = newRPC(conn, func(method string, params json.RawMessage) error {
 		<-ready
 		return s.notify(method, params)
 	})
 	close(ready)
+	go s.watchdog(ctx)
 	// The first content of a large database takes longer than a connect.
 	opening, cancel := context.WithTimeout(ctx, c.cfg.TransactTimeout)
 	defer cancel()
 	if err := s.open(opening); err != nil {
 		s.rpc.fail(err)
-		return err
+		return nil, err
 	}
-	go s.watchdog(ctx)
-	return nil
+	return s.rpc, nil
 }
 
 // dial opens an OVSDB connection method (ovsdb(7)): tcp:HOST:PORT, ssl:HOST:PORT or unix:FILE.
