@@ -76,6 +76,7 @@ func (l *lab) up(ctx context.Context, install bool) error {
 		l.progress.step("the cluster is up, without a network")
 		return nil
 	}
+	l.progress.step("waiting for the product's image")
 	p := <-product
 	if p.err != nil {
 		return p.err

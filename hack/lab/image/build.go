@@ -46,6 +46,9 @@ func NewBuilder(root string, report func(string, ...any)) (*Builder, error) {
 func (b *Builder) Product(ctx context.Context) (string, error) {
 	b.Report("building the product's programs")
 	out := filepath.Join(b.Root, "bin", "image") + "/"
+	if err := os.RemoveAll(out); err != nil { // a program that is no longer in cmd/ would stay in the image
+		return "", err
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, "./cmd/...")
 	build.Dir, build.Env = b.Root, append(os.Environ(), "CGO_ENABLED=0")
 	if err := run(build); err != nil {
