@@ -58,14 +58,19 @@ func newMachine(t *testing.T) *machine {
 		m.run("ip", "link", "set", "far-"+nic, "netns", filepath.Base(m.far))
 		m.run("ip", "addr", "add", address+".13/24", "dev", nic)
 		m.run("ip", "link", "set", nic, "up")
+		if nic == "eth0" {
+			m.run("ip", "addr", "add", "fd00:30::13/64", "dev", nic, "nodad")
+			m.outside("ip", "addr", "add", "fd00:30::1/64", "dev", "far-"+nic, "nodad")
+		}
 		m.outside("ip", "addr", "add", address+".1/24", "dev", "far-"+nic)
 		m.outside("ip", "link", "set", "far-"+nic, "up")
 	}
 	m.run("ip", "route", "add", "default", "via", "172.30.16.1")
+	m.run("ip", "route", "add", "default", "via", "fd00:30::1")
 
 	m.defaultVPC()
-	m.kube = fake.NewClientset(m.node("node3", "172.30.16.13"), m.node("node1", "172.30.16.11"))
-	m.ovn = kubeovnfake.NewSimpleClientset(subnet("join", "100.64.0.0/16"), subnet("ovn-default", "10.16.0.0/16"))
+	m.kube = fake.NewClientset(m.node("node3", "172.30.16.13", "fd00:30::13"), m.node("node1", "172.30.16.11", "fd00:30::11"))
+	m.ovn = kubeovnfake.NewSimpleClientset(subnet("join", "100.64.0.0/16,fd00:100:64::/112"), subnet("ovn-default", "10.16.0.0/16,fd00:10:16::/64"))
 	dir := t.TempDir()
 	source := filepath.Join(dir, "source.conflist")
 	m.must(os.WriteFile(source, []byte(`{"name":"kube-ovn"}`), 0o644))
@@ -77,18 +82,19 @@ func newMachine(t *testing.T) *machine {
 			ClusterRouter: "ovn-cluster", NodeSwitch: "join", Iface: "eth1", NetworkType: "geneve", EncapChecksum: true,
 			PodIPs: []netip.Addr{netip.MustParseAddr("172.30.16.13")},
 		},
-		ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
+		ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12"), netip.MustParsePrefix("fd00:10:96::/112")},
 		MirrorIface:  "mirror0",
 		Serving:      Serving{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Port: 10665, Metrics: true},
 	}
 	return m
 }
 
-func (m *machine) node(name, ip string) *corev1.Node {
-	return &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Status:     corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: ip}}},
+func (m *machine) node(name string, ips ...string) *corev1.Node {
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	for _, ip := range ips {
+		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 	}
+	return n
 }
 
 func subnet(name, cidr string) *kubeovnv1.Subnet {
@@ -104,7 +110,7 @@ func (m *machine) allocate() {
 	m.t.Helper()
 	m.editNode(func(n *corev1.Node) {
 		for k, v := range map[string]string{
-			"allocated": "true", "ip_address": "100.64.0.4", "cidr": "100.64.0.0/16", "gateway": "100.64.0.1",
+			"allocated": "true", "ip_address": "100.64.0.4,fd00:100:64::4", "cidr": "100.64.0.0/16,fd00:100:64::/112", "gateway": "100.64.0.1,fd00:100:64::1",
 			"mac_address": joinMAC, "port_name": "node-node3", "logical_switch": "join",
 		} {
 			metav1.SetMetaDataAnnotation(&n.ObjectMeta, "ovn.kubernetes.io/"+k, v)
@@ -218,6 +224,9 @@ func (m *machine) whole() {
 	m.contains("ip link show ovn0", joinMAC)
 	m.contains("ip -4 route", "100.64.0.0/16 dev ovn0 proto kernel scope link src 100.64.0.4",
 		"10.16.0.0/16 via 100.64.0.1 dev ovn0 proto static src 172.30.16.13")
+	m.contains("ip -6 route", "fd00:100:64::/112 dev ovn0 proto kernel metric 256",
+		"fd00:10:16::/64 via fd00:100:64::1 dev ovn0 proto static src fd00:30::13")
+	m.contains("ip6tables-nft -t nat -S", "-A OVN-POSTROUTING -m set --match-set ovn60subnets-nat src -m set ! --match-set ovn60subnets dst -j OVN-MASQUERADE")
 	m.contains("ip -4 addr show br-phy", "172.30.17.13/24")
 	m.contains("iptables-nft -t nat -S", "-A PREROUTING -m comment --comment \"kube-ovn prerouting rules\" -j OVN-PREROUTING",
 		"-A OVN-POSTROUTING -m set --match-set ovn40subnets-nat src -m set ! --match-set ovn40subnets dst -j OVN-MASQUERADE")
@@ -253,7 +262,7 @@ func TestDaemonMakesANode(t *testing.T) {
 	porttest.Eventually(t, "condition", func() error {
 		for _, c := range m.getNode().Status.Conditions {
 			if c.Type == corev1.NodeNetworkUnavailable && c.Status == corev1.ConditionFalse && c.Reason == "JoinSubnetGatewayReachable" &&
-				c.Message == "ping check to gateway ip 100.64.0.1 succeeded" {
+				c.Message == "ping check to gateway ip 100.64.0.1,fd00:100:64::1 succeeded" {
 				return nil
 			}
 		}

@@ -27,21 +27,29 @@ func (m *machine) defaultVPC() {
 	rows := []ovs.Row{
 		ovs.LogicalRouter{Name: router},
 		ovs.StaticRoute{Router: router, Policy: "dst-ip", Prefix: "0.0.0.0/0", Nexthop: "100.64.0.1"},
+		ovs.StaticRoute{Router: router, Policy: "dst-ip", Prefix: "::/0", Nexthop: "fd00:100:64::1"},
 	}
-	for i, n := range []struct{ subnet, gateway, cidr string }{
-		{"join", "100.64.0.1/16", "100.64.0.0/16"}, {"ovn-default", "10.16.0.1/16", "10.16.0.0/16"},
+	policy := func(priority int, match, action string, nexthops ...string) {
+		rows = append(rows, ovs.RouterPolicy{Router: router, Priority: priority, Match: match, Action: action, Nexthops: nexthops})
+	}
+	for i, n := range []struct{ subnet, gateway, gateway6, cidr, cidr6 string }{
+		{"join", "100.64.0.1/16", "fd00:100:64::1/112", "100.64.0.0/16", "fd00:100:64::/112"},
+		{"ovn-default", "10.16.0.1/16", "fd00:10:16::1/64", "10.16.0.0/16", "fd00:10:16::/64"},
 	} {
 		lrp, lsp := router+"-"+n.subnet, n.subnet+"-"+router
 		rows = append(rows, ovs.LogicalSwitch{Name: n.subnet},
-			ovs.LogicalRouterPort{Router: router, Name: lrp, MAC: fmt.Sprintf("0a:00:00:00:01:%02x", i), Networks: []string{n.gateway}},
-			ovs.LogicalSwitchPort{Switch: n.subnet, Name: lsp, Type: "router", Addresses: []string{"router"}, Options: map[string]string{"router-port": lrp}},
-			ovs.RouterPolicy{Router: router, Priority: 31000, Match: "ip4.dst == " + n.cidr, Action: "allow"})
+			ovs.LogicalRouterPort{Router: router, Name: lrp, MAC: fmt.Sprintf("0a:00:00:00:01:%02x", i), Networks: []string{n.gateway, n.gateway6}},
+			ovs.LogicalSwitchPort{Switch: n.subnet, Name: lsp, Type: "router", Addresses: []string{"router"}, Options: map[string]string{"router-port": lrp}})
+		policy(31000, "ip4.dst == "+n.cidr, "allow")
+		policy(31000, "ip6.dst == "+n.cidr6, "allow")
 	}
-	rows = append(rows,
-		ovs.RouterPolicy{Router: router, Priority: 30000, Match: "ip4.dst == 172.30.16.13", Action: "reroute", Nexthops: []string{"100.64.0.4"}},
-		ovs.RouterPolicy{Router: router, Priority: 29000, Match: "ip4.src == 10.16.0.0/16", Action: "reroute", Nexthops: []string{"100.64.0.4"}},
-		ovs.LogicalSwitchPort{Switch: "join", Name: "node-node3", Addresses: []string{joinMAC + " 100.64.0.4"}},
-		ovs.LogicalSwitchPort{Switch: "ovn-default", Name: "web.default", Addresses: []string{podMAC + " 10.16.0.16"}, PortSecurity: []string{podMAC + " 10.16.0.16"}})
+	policy(30000, "ip4.dst == 172.30.16.13", "reroute", "100.64.0.4")
+	policy(30000, "ip6.dst == fd00:30::13", "reroute", "fd00:100:64::4")
+	policy(29000, "ip4.src == 10.16.0.0/16", "reroute", "100.64.0.4")
+	policy(29000, "ip6.src == fd00:10:16::/64", "reroute", "fd00:100:64::4")
+	node, pod := joinMAC+" 100.64.0.4 fd00:100:64::4", podMAC+" 10.16.0.16 fd00:10:16::16"
+	rows = append(rows, ovs.LogicalSwitchPort{Switch: "join", Name: "node-node3", Addresses: []string{node}},
+		ovs.LogicalSwitchPort{Switch: "ovn-default", Name: "web.default", Addresses: []string{pod}, PortSecurity: []string{pod}})
 	_, err := m.NB.Apply(ctx, ovs.Owner{Kind: "test", Key: "vpc"}, rows)
 	m.must(err)
 }
@@ -61,8 +69,8 @@ func (m *machine) runPod() (netns string, req api.Request) {
 	pod := testPod("web", "uid-web", "node3")
 	pod.Annotations = map[string]string{}
 	for k, v := range map[string]string{
-		"allocated": "true", "routed": "true", "ip_address": "10.16.0.16", "mac_address": podMAC, "cidr": "10.16.0.0/16",
-		"gateway": "10.16.0.1", "logical_switch": "ovn-default", "logical_router": "ovn-cluster", "pod_nic_type": "veth-pair",
+		"allocated": "true", "routed": "true", "ip_address": "10.16.0.16,fd00:10:16::16", "mac_address": podMAC,
+		"cidr": "10.16.0.0/16,fd00:10:16::/64", "gateway": "10.16.0.1,fd00:10:16::1", "logical_switch": "ovn-default", "logical_router": "ovn-cluster", "pod_nic_type": "veth-pair",
 	} {
 		pod.Annotations["ovn.kubernetes.io/"+k] = v
 	}
@@ -76,7 +84,7 @@ func (m *machine) runPod() (netns string, req api.Request) {
 	}
 	res, err := api.NewClient(m.cfg.Socket).Add(ctx, req)
 	m.must(err)
-	if res.MTU != 1400 || len(res.IPs) != 1 || res.IPs[0].IP != "10.16.0.16" {
+	if res.MTU != 1400 || len(res.IPs) != 2 || res.IPs[0].IP != "10.16.0.16" {
 		m.t.Errorf("answer %+v", res)
 	}
 	return netns, req
@@ -115,7 +123,7 @@ func (m *machine) source(netns, address string) string {
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(3 * time.Second))
 		text, err := io.ReadAll(conn)
-		seen, _, _ = strings.Cut(string(text), ":")
+		seen, _, _ = net.SplitHostPort(string(text))
 		return err
 	})
 	return seen
@@ -134,22 +142,29 @@ func (m *machine) within(netns string, do func() error) {
 func TestPathsOfTheDefaultVPC(t *testing.T) {
 	m := newMachine(t)
 	m.allocate()
-	for _, setting := range []string{"net/ipv4/ip_forward=1", "net/ipv4/conf/all/rp_filter=0"} {
+	for _, setting := range []string{"net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1", "net/ipv4/conf/all/rp_filter=0"} {
 		file, value, _ := strings.Cut(setting, "=")
 		m.must(os.WriteFile("/proc/sys/"+file, []byte(value), 0o644))
 	}
 	m.outside("ip", "addr", "add", "223.5.5.5/32", "dev", "lo")
+	m.outside("ip", "addr", "add", "2400:3200::1/128", "dev", "lo")
 	m.start()
 	m.awaitReady()
 	pod, _ := m.runPod()
 
-	m.serve(m.far, "223.5.5.5:80")
-	m.serve("", "172.30.16.13:80")
-	m.serve(pod, "10.16.0.16:80")
+	for address, at := range map[string]string{
+		"223.5.5.5:80": m.far, "172.30.16.13:80": "", "10.16.0.16:80": pod,
+		"[2400:3200::1]:80": m.far, "[fd00:30::13]:80": "", "[fd00:10:16::16]:80": pod,
+	} {
+		m.serve(at, address)
+	}
 	for _, path := range []struct{ name, from, to, want string }{
 		{"pod to the internet leaves with the node's address", pod, "223.5.5.5:80", "172.30.16.13"},
 		{"pod to its node keeps its address", pod, "172.30.16.13:80", "10.16.0.16"},
 		{"node to pod comes from the node's address", "", "10.16.0.16:80", "172.30.16.13"},
+		{"pod to the internet, IPv6", pod, "[2400:3200::1]:80", "fd00:30::13"},
+		{"pod to its node, IPv6", pod, "[fd00:30::13]:80", "fd00:10:16::16"},
+		{"node to pod, IPv6", "", "[fd00:10:16::16]:80", "fd00:30::13"},
 	} {
 		if got := m.source(path.from, path.to); got != path.want {
 			t.Errorf("%s: seen as %s, want %s", path.name, got, path.want)
@@ -161,7 +176,7 @@ func TestPathsOfTheDefaultVPC(t *testing.T) {
 		t.Errorf("seen as %s, want 172.30.16.1", got)
 	}
 	t.Log("without NAT the pod's address leaves the cluster")
-	s := subnet("ovn-default", "10.16.0.0/16")
+	s := subnet("ovn-default", "10.16.0.0/16,fd00:10:16::/64")
 	s.Spec.NatOutgoing = false
 	_, err := m.ovn.KubeovnV1().Subnets().Update(context.WithoutCancel(t.Context()), s, metav1.UpdateOptions{})
 	m.must(err)
