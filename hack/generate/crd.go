@@ -52,9 +52,9 @@ func finishCRD(file string, plurals map[string]string) error {
 	if !ok {
 		return fmt.Errorf("version is not an object")
 	}
-	if kind == "IP" {
-		// Clients find the key in the existing API although no subresource is on.
-		version["subresources"] = map[string]any{}
+	// The generator writes the key also for kinds without subresources. Clients of the existing API find it on IP alone.
+	if subresources, ok := version["subresources"].(map[string]any); ok && len(subresources) == 0 && kind != "IP" {
+		delete(version, "subresources")
 	}
 	if data, err = yaml.Marshal(crd); err != nil {
 		return err

@@ -56,12 +56,7 @@ func generate(ctx context.Context, out *output) error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	header := filepath.Join(scratch, "header.txt")
-	if err := os.WriteFile(header, nil, 0o600); err != nil {
-		return err
-	}
-
-	if err := makeDeepCopies(ctx, header, out); err != nil {
+	if err := makeDeepCopies(ctx, scratch, out); err != nil {
 		return err
 	}
 	crds := filepath.Join(scratch, "crds")
@@ -70,7 +65,7 @@ func generate(ctx context.Context, out *output) error {
 		return err
 	}
 	client := filepath.Join(scratch, "client")
-	if err := makeClient(ctx, client, header, plurals); err != nil {
+	if err := makeClient(ctx, client, scratch, plurals); err != nil {
 		return err
 	}
 	if err := out.replaceTree(crdsDir, crds); err != nil {
@@ -81,7 +76,11 @@ func generate(ctx context.Context, out *output) error {
 
 // makeDeepCopies brings the deep copies beside the types up to date. Their generator knows no other place to write to, so
 // what was there is put back before the outcome is judged.
-func makeDeepCopies(ctx context.Context, header string, out *output) error {
+func makeDeepCopies(ctx context.Context, scratch string, out *output) error {
+	header, err := makeHeader(scratch, "")
+	if err != nil {
+		return err
+	}
 	file := filepath.Join(apisDir, deepcopyGo)
 	before, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,8 +110,28 @@ func makeCRDs(ctx context.Context, dir string) (map[string]string, error) {
 	return finishCRDs(dir)
 }
 
+// makeHeader writes the text that a generator puts on top of its files.
+func makeHeader(scratch, text string) (string, error) {
+	file, err := os.CreateTemp(scratch, "header-")
+	if err != nil {
+		return "", err
+	}
+	if _, err := file.WriteString(text); err != nil {
+		return "", errors.Join(err, file.Close())
+	}
+	return file.Name(), file.Close()
+}
+
 // makeClient writes clientset, listers and informers into dir.
-func makeClient(ctx context.Context, dir, header string, plurals map[string]string) error {
+func makeClient(ctx context.Context, dir, scratch string, plurals map[string]string) error {
+	header, err := makeHeader(scratch, "")
+	if err != nil {
+		return err
+	}
+	informerHeader, err := makeHeader(scratch, "//lint:file-ignore SA1019 the generator serves clients without contexts, too\n\n")
+	if err != nil {
+		return err
+	}
 	apis, client := path.Join(module, apisDir), path.Join(module, clientDir)
 	runs := [][]string{
 		{
@@ -124,7 +143,7 @@ func makeClient(ctx context.Context, dir, header string, plurals map[string]stri
 			"--output-pkg", client + "/listers", "--output-dir", filepath.Join(dir, "listers"), apis,
 		},
 		{
-			"informer-gen", "--go-header-file", header,
+			"informer-gen", "--go-header-file", informerHeader,
 			"--versioned-clientset-package", client + "/clientset/versioned", "--listers-package", client + "/listers",
 			"--output-pkg", client + "/informers", "--output-dir", filepath.Join(dir, "informers"), apis,
 		},

@@ -108,7 +108,7 @@ func TestReplaceTreeMakesTheDirectory(t *testing.T) {
 }
 
 func TestFinishCRDs(t *testing.T) {
-	const crd = `{spec: {names: {kind: KIND, plural: PLURAL}, versions: [{name: v1}]}}`
+	const crd = `{spec: {names: {kind: KIND, plural: PLURAL}, versions: [{name: v1, subresources: {}}]}}`
 	fill := func(kind, plural string) string {
 		return strings.NewReplacer("KIND", kind, "PLURAL", plural).Replace(crd)
 	}
