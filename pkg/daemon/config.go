@@ -23,11 +23,12 @@ type Config struct {
 	Protected []netip.Addr
 	// DetectConflicts probes for a pod's IPv4 address before the pod uses it.
 	DetectConflicts bool
-	// EnableMirror copies the traffic of all pods to MirrorIface.
+	// EnableMirror copies the traffic of all pods to MirrorIface; otherwise only what goes to pods that ask for it.
 	EnableMirror  bool
 	MirrorIface   string
 	SetVxlanTxOff bool
-	// NonPrimary: another plugin is the primary network; ovn0, gateway rules and the node condition are not ours.
+	// NonPrimary: another plugin is the primary network; the gateway's rules, the check of ovn0 and the node condition are
+	// not ours.
 	NonPrimary bool
 	Serving    Serving
 }

@@ -40,6 +40,7 @@ type Daemon struct {
 	watches *watches
 
 	userspace bool // the datapath, fixed when Run has seen it
+	ports     *port.Manager
 	dirty     chan struct{}
 	tunnelled chan struct{} // closed when the tunnel NIC is in place for the first time
 	once      sync.Once
@@ -76,6 +77,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		if err := d.awaitDatapath(ctx); err != nil {
 			return err
 		}
+		d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
 		if d.watches, err = d.watch(ctx); err != nil {
 			return err
 		}
@@ -85,15 +87,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		ports := port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
 		recorder := d.recorder(ctx)
-		srv, err := server.New(d.serverConfig(ports, recorder))
+		srv, err := server.New(d.serverConfig(recorder))
 		if err != nil {
 			return fmt.Errorf("CNI server: %w", err)
 		}
 		group.Go(func() error { return srv.Serve(ctx, socket) })
-		group.Go(func() error { d.collect(ctx, ports); return nil })
-		group.Go(func() error { return d.followQoS(ctx, ports, recorder) })
+		group.Go(func() error { d.collect(ctx); return nil })
+		group.Go(func() error { return d.followQoS(ctx, recorder) })
 		group.Go(func() error { d.watchJoin(ctx); return nil })
 		return nil
 	})
@@ -103,13 +104,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) serverConfig(ports *port.Manager, recorder record.EventRecorder) server.Config {
+func (d *Daemon) serverConfig(recorder record.EventRecorder) server.Config {
 	return server.Config{
 		NodeName: d.cfg.NodeName,
 		Pods:     d.watches.pods, Subnets: d.watches.subnets, Nodes: d.watches.nodes,
 		LookupPod: d.lookupPod,
 		Ready:     d.health.ready,
-		Ports:     ports,
+		Ports:     d.ports,
 		Recorder:  recorder,
 		Defaults: port.Defaults{
 			MTU:             d.state.Load().Tunnel.PodMTU,

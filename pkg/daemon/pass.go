@@ -86,7 +86,7 @@ func (d *Daemon) pass(ctx context.Context) error {
 	d.tell(ctx, &s)
 	errs := []error{d.publishChassis(ctx, in), d.applyTunnel(ctx, s), d.applyMirror(ctx)}
 	if d.cfg.NonPrimary {
-		return errors.Join(append(errs, d.removeRules(ctx))...)
+		return errors.Join(append(errs, d.applyJoin(ctx, s.Join), d.removeRules(ctx))...)
 	}
 	sets, errRules := ipset.Driver{}, error(nil)
 	errSets := sets.Ensure(s.Sets)
@@ -181,11 +181,8 @@ func (d *Daemon) applyJoin(ctx context.Context, j *node.Join) error {
 	if _, err := d.deps.VSwitch.Apply(ctx, d.owner(ownerJoin), []ovs.Row{j.Port}); err != nil {
 		return fmt.Errorf("port %s: %w", j.Port.Name, err)
 	}
-	wait, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if err := d.deps.VSwitch.WaitFor(wait, "Interface", j.Port.Name, opened); err != nil {
-		o, _ := d.deps.VSwitch.Get("Interface", j.Port.Name)
-		return fmt.Errorf("vswitchd has not opened %s (error %v): %w", j.Port.Name, o.Columns["error"], err)
+	if err := d.awaitOpen(ctx, j.Port.Name); err != nil {
+		return err
 	}
 	if err := (link.Driver{}).Sync(j.Device); err != nil {
 		return err
@@ -193,30 +190,21 @@ func (d *Daemon) applyJoin(ctx context.Context, j *node.Join) error {
 	return (route.Driver{}).Sync(j.Routes)
 }
 
+// awaitOpen waits until vswitchd has made a device.
+func (d *Daemon) awaitOpen(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := d.deps.VSwitch.WaitFor(ctx, "Interface", name, opened); err != nil {
+		o, _ := d.deps.VSwitch.Get("Interface", name)
+		return fmt.Errorf("vswitchd has not opened %s (error %v): %w", name, o.Columns["error"], err)
+	}
+	return nil
+}
+
 // opened says whether vswitchd has a device for an interface.
 func opened(o ovs.Observation) bool {
 	n, ok := o.Columns["ofport"].(int)
 	return ok && n > 0
-}
-
-// applyMirror makes the port that gets a copy of all pods' traffic.
-func (d *Daemon) applyMirror(ctx context.Context) error {
-	if !d.cfg.EnableMirror {
-		return nil
-	}
-	rows := []ovs.Row{
-		ovs.VSwitchPort{Bridge: util.IntegrationBridge, Name: d.cfg.MirrorIface, Type: "internal"},
-		ovs.Mirror{Bridge: util.IntegrationBridge, Name: util.MirrorName, SelectAll: true, OutputPort: d.cfg.MirrorIface},
-	}
-	if _, err := d.deps.VSwitch.Apply(ctx, d.owner(ownerMirror), rows); err != nil {
-		return fmt.Errorf("mirror port %s: %w", d.cfg.MirrorIface, err)
-	}
-	wait, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if err := d.deps.VSwitch.WaitFor(wait, "Interface", d.cfg.MirrorIface, opened); err != nil {
-		return fmt.Errorf("vswitchd has not opened %s: %w", d.cfg.MirrorIface, err)
-	}
-	return (link.Driver{}).Sync(link.Device{Name: d.cfg.MirrorIface})
 }
 
 // removeRules takes away what an earlier daemon in primary mode left.

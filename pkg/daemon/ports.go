@@ -20,12 +20,12 @@ import (
 )
 
 // collect removes the interfaces of pods that are gone, now and every minute.
-func (d *Daemon) collect(ctx context.Context, ports *port.Manager) {
+func (d *Daemon) collect(ctx context.Context) {
 	tick := time.NewTicker(collectEvery)
 	defer tick.Stop()
 	for {
 		round, cancel := context.WithTimeout(ctx, collectTimeout)
-		err := ports.Sweep(round, func(p port.Port) bool { return d.gone(round, p) })
+		err := d.ports.Sweep(round, func(p port.Port) bool { return d.gone(round, p) })
 		if err == nil && d.userspace {
 			err = ingress.Sweep()
 		}
@@ -69,7 +69,7 @@ func (d *Daemon) gone(ctx context.Context, p port.Port) bool {
 }
 
 // followQoS makes running pods follow their bandwidth annotations.
-func (d *Daemon) followQoS(ctx context.Context, ports *port.Manager, recorder record.EventRecorder) error {
+func (d *Daemon) followQoS(ctx context.Context, recorder record.EventRecorder) error {
 	queue := workqueue.NewTypedRateLimitingQueueWithConfig(workqueue.DefaultTypedControllerRateLimiter[string](),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "qos"})
 	_, err := d.watches.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -93,7 +93,7 @@ func (d *Daemon) followQoS(ctx context.Context, ports *port.Manager, recorder re
 		if stop {
 			return nil
 		}
-		if err := d.syncQoS(ctx, ports, recorder, key); err != nil && ctx.Err() == nil {
+		if err := d.syncQoS(ctx, recorder, key); err != nil && ctx.Err() == nil {
 			klog.FromContext(ctx).Error(err, "Bandwidth is not as annotated", "pod", key)
 			queue.AddRateLimited(key)
 		} else {
@@ -103,7 +103,7 @@ func (d *Daemon) followQoS(ctx context.Context, ports *port.Manager, recorder re
 	}
 }
 
-func (d *Daemon) syncQoS(ctx context.Context, ports *port.Manager, recorder record.EventRecorder, key string) error {
+func (d *Daemon) syncQoS(ctx context.Context, recorder record.EventRecorder, key string) error {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (d *Daemon) syncQoS(ctx context.Context, ports *port.Manager, recorder reco
 	if err != nil {
 		return fmt.Errorf("get pod %s: %w", key, err)
 	}
-	changed, err := ports.SyncQoS(ctx, pod)
+	changed, err := d.ports.SyncQoS(ctx, pod)
 	for _, p := range changed {
 		recorder.Eventf(pod, corev1.EventTypeNormal, util.EventPodQoSUpdated, "node=%s stage=bandwidth provider=%s interface=%s", d.cfg.NodeName, p.Provider, p.IfName)
 	}

@@ -56,7 +56,11 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
-	w.pods.Informer()
+	_, errPods := w.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: func(old, now any) {
+		if mirrorChanged(old, now) {
+			d.mark()
+		}
+	}})
 	has, err3 := d.hasServiceCIDRs()
 	var err4 error
 	if has {
@@ -64,13 +68,18 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 		w.services = services.Lister()
 		_, err4 = services.Informer().AddEventHandler(changed)
 	}
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, errPods); err != nil {
 		return nil, fmt.Errorf("watch the API: %w", err)
 	}
 	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror} {
 		d.deps.VSwitch.OnDrift(kind, func(string) { d.mark() })
 	}
 	d.deps.VSwitch.Observe(vswitchTable, func(ovs.Observation) { d.mark() })
+	d.deps.VSwitch.Observe("Interface", func(o ovs.Observation) {
+		if !o.Deleted && d.wantsMirror(w, o.ExternalIDs) {
+			d.mark()
+		}
+	})
 
 	cluster.Start(ctx.Done())
 	local.Start(ctx.Done())
