@@ -205,6 +205,7 @@ apply() {
 
 derive() {
   IMAGE="$REGISTRY/kube-ovn:$VERSION"
+  KERNEL="$([ "$DATAPATH" = kernel ] && echo true || echo false)"
   NETDEV="$([ "$DATAPATH" = netdev ] && echo true || echo false)"
   IP_FAMILY_POLICY="$([ "$DUAL_STACK" = true ] && echo PreferDualStack || echo SingleStack)"
   PROBE_SCHEME="$([ "$SECURE_SERVING" = true ] && echo HTTPS || echo HTTP)"
@@ -328,6 +329,15 @@ rollout() {
   done
 }
 
+# The cluster's DNS is the first user of the network. Its Deployment may have waited for a network longer than its progress
+# deadline, which "rollout status" takes for a failure.
+wait_for_dns() {
+  k get deployment coredns >/dev/null 2>&1 || return 0
+  say "wait for deployment/coredns"
+  k wait --for=condition=Available deployment/coredns --timeout="$ROLLOUT_TIMEOUT" >/dev/null ||
+    fail "deployment/coredns is not available after $ROLLOUT_TIMEOUT; see 'kubectl -n $NAMESPACE describe deployment/coredns'"
+}
+
 # Pods whose address is not the one this network gave them run on another network, or on none.
 restart_pods() {
   [ "$DEL_NON_HOST_NET_POD" = true ] || return 0
@@ -401,9 +411,9 @@ main() {
   apply kube-ovn-cni
   rollout deployment/kube-ovn-controller daemonset/kube-ovn-cni
   [ "$first_install" = false ] || restart_multus
-  restart_pods
-  ! k get deployment coredns >/dev/null 2>&1 || rollout deployment/coredns
   install_plugin
+  restart_pods
+  wait_for_dns
   say "done: $IMAGE, datapath $DATAPATH, pods $POD_CIDR, join $JOIN_CIDR"
 }
 

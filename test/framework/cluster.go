@@ -275,7 +275,7 @@ func (c *Cluster) Ping(ctx context.Context, namespace, pod, address string) erro
 
 // Connect opens a TCP connection from a pod.
 func (c *Cluster) Connect(ctx context.Context, namespace, pod, address string, port int) error {
-	_, err := c.Exec(ctx, namespace, pod, "timeout", "3", "nc", "-w", "2", "-z", address, fmt.Sprint(port))
+	_, err := c.Exec(ctx, namespace, pod, "sh", "-c", `echo | timeout 5 nc -w 3 "$0" "$1" >/dev/null`, address, fmt.Sprint(port))
 	return err
 }
 
