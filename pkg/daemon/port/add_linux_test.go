@@ -3,6 +3,7 @@ package port
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -173,6 +174,101 @@ func TestAddReplacesAStalePort(t *testing.T) {
 		t.Errorf("ports %v, want the new one alone", ports)
 	}
 	assertReaches(t, fresh, "10.1.0.1", "fd00:1::1")
+}
+
+// One network attached twice, without annotations for each: the first interface keeps its port.
+func TestAddRefusesAPortTwice(t *testing.T) {
+	node := newNode(t)
+	m := newManager(t, node)
+	first, second := podSpec(t, 19), podSpec(t, 19)
+	second.IfName, second.Netns = "net1", first.Netns
+	declare(node, first)
+	mustAdd(t, m, first)
+	_, err := m.Add(testContext(t), second)
+	var wrong *InvalidError
+	if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "interface eth0 of the pod already uses logical port p19.default") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	assertPorts(t, m, first)
+	assertReaches(t, first, "10.1.0.1")
+}
+
+// The node was run by a plugin that named ports by container ids: the pods it made are removed too, and nobody else's port.
+func TestRemoveOld(t *testing.T) {
+	node := newNode(t)
+	m := newManager(t, node)
+	for _, name := range []string{"0123456789ab_h", "01234567_net1_h", "fffffffffffe_h"} {
+		in(t, hostNetns, "ip", "link", "add", name, "type", "veth", "peer", "name", strings.TrimSuffix(name, "_h")+"_c")
+		t.Cleanup(func() { must(t, deleteLink(name)) })
+		node.Vsctl("add-port", "br-int", name, "--", "set", "interface", name, "external_ids:vendor=kube-ovn", "external_ids:iface-id="+name)
+	}
+	node.Vsctl("remove", "interface", "01234567_net1_h", "external_ids", "vendor")
+	eventually(t, func() error {
+		if o, ok := m.vswitch.Get(interfaceTable, "01234567_net1_h"); !ok || o.ExternalIDs["vendor"] != "" {
+			return errors.New("the client has not seen the ports yet")
+		}
+		return nil
+	})
+	for _, ifName := range []string{"eth0", "net1"} {
+		must(t, m.Remove(testContext(t), ID{Container: "0123456789abcdef", IfName: ifName}))
+	}
+	if got := strings.Fields(node.Vsctl("list-ports", "br-int")); len(got) != 2 || got[0] != "01234567_net1_h" || got[1] != "fffffffffffe_h" {
+		t.Errorf("ports %v, want the foreign one and the other container's", got)
+	}
+	node.Vsctl("del-port", "01234567_net1_h", "--", "del-port", "fffffffffffe_h")
+}
+
+// On the kernel datapath the kernel's own hooks do the work: no drop rule, no qdisc, offloads as they are.
+func TestKernelDatapath(t *testing.T) {
+	node := newNode(t)
+	m := NewManager(node.Vswitch, Config{Background: t.Context()})
+	s := podSpec(t, 18)
+	s.QoS = QoS{EgressRate: 10}
+	declare(node, s)
+	mustAdd(t, m, s)
+	assertReaches(t, s, "10.1.0.1")
+	if out := in(t, hostNetns, "nft", "list", "ruleset"); strings.Contains(out, "chain") {
+		t.Errorf("rules %s", out)
+	}
+	if out := in(t, s.Netns, "tc", "qdisc", "show", "dev", "eth0"); strings.Contains(out, "tbf") {
+		t.Errorf("qdisc %s", out)
+	}
+	if out := in(t, s.Netns, "ethtool", "-k", "eth0"); !strings.Contains(out, "tx-checksumming: on") {
+		t.Errorf("features %s", out)
+	}
+	if got := node.Vsctl("get", "interface", s.HostLink(), "ingress_policing_rate"); got != "10000\n" {
+		t.Errorf("policing %q", got)
+	}
+	must(t, m.Remove(testContext(t), s.ID))
+	assertNothingLeft(t, node)
+}
+
+// While the database is away an ADD fails with the reason, and what it made is gone; a DEL takes away what it can, and the
+// rest when it is called again.
+func TestDatabaseAway(t *testing.T) {
+	node := newNode(t)
+	m := newManager(t, node)
+	there, late := podSpec(t, 16), podSpec(t, 17)
+	for _, s := range []Spec{there, late} {
+		declare(node, s)
+	}
+	mustAdd(t, m, there)
+	node.StopDatabase()
+	eventually(t, func() error {
+		if _, err := m.Add(testContext(t), late); !errors.Is(err, ovs.ErrDisconnected) {
+			return fmt.Errorf("ADD: got %w, want %w", err, ovs.ErrDisconnected)
+		}
+		return nil
+	})
+	if err := m.Remove(testContext(t), there.ID); !errors.Is(err, ovs.ErrDisconnected) {
+		t.Errorf("DEL: got %v, want %v", err, ovs.ErrDisconnected)
+	}
+	if out := in(t, hostNetns, "ip", "-br", "link", "show", "type", "veth"); strings.TrimSpace(out) != "" {
+		t.Errorf("devices left: %s", out)
+	}
+	node.StartDatabase()
+	eventually(t, func() error { return m.Remove(testContext(t), there.ID) })
+	assertNothingLeft(t, node)
 }
 
 func TestAddMany(t *testing.T) {

@@ -32,6 +32,19 @@ func (id ID) HostLink() string { return id.hash() + util.HostLinkSuffix }
 // PodLink is the alias of the veth end in the pod.
 func (id ID) PodLink() string { return id.hash() + util.PodLinkSuffix }
 
+// oldHostLink is the name that the host end had before names were hashes: the beginning of the container id and, but for
+// eth0, the interface's name.
+func (id ID) oldHostLink() (string, bool) {
+	suffix, room := util.HostLinkSuffix, 12
+	if id.IfName != "eth0" {
+		suffix, room = "_"+id.IfName+suffix, room-len(id.IfName)
+	}
+	if room <= 0 || len(id.Container) < room {
+		return "", false
+	}
+	return id.Container[:room] + suffix, true
+}
+
 // hash is as many hexadecimal digits as leave room for the suffix. Cutting the container id instead, as others do, makes two
 // interfaces with long names collide.
 func (id ID) hash() string {

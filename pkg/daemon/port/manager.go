@@ -152,6 +152,10 @@ func (m *Manager) build(ctx context.Context, s Spec, netns *netns, back *undo) (
 // logical port: ovn-controller would bind either.
 func (m *Manager) clear(ctx context.Context, s Spec) error {
 	for _, p := range m.Ports() {
+		if p.IfaceID == s.IfaceID && p.Container == s.Container && p.ID != s.ID {
+			return invalid("interface %s of the pod already uses logical port %s: a network that is attached twice needs the annotations of each interface, %s",
+				p.IfName, s.IfaceID, util.Key(s.Provider+"."+s.IfName, util.IPAddress))
+		}
 		if p.ID == s.ID || p.IfaceID == s.IfaceID {
 			klog.FromContext(ctx).Info("Removing a stale port", "port", p.HostLink(), "container", p.Container, "ifaceID", p.IfaceID)
 			if err := m.Remove(ctx, p.ID); err != nil {
@@ -220,6 +224,24 @@ func (m *Manager) waitInstalled(ctx context.Context, s Spec) error {
 	return nil
 }
 
+// removeOld takes away an interface that the node's former plugin made under its own name and without an owner.
+func (m *Manager) removeOld(ctx context.Context, id ID) error {
+	name, ok := id.oldHostLink()
+	if !ok {
+		return nil
+	}
+	o, ok := m.vswitch.Get(interfaceTable, name)
+	if !ok || o.ExternalIDs[util.ExtOwner] != "" || o.ExternalIDs[util.ExtVendor] != util.Vendor {
+		return nil
+	}
+	// Taken over, so that the removal of all our rows removes it too.
+	port := ovs.VSwitchPort{Bridge: util.IntegrationBridge, Name: name, ExternalIDs: ownIDs(o.ExternalIDs)}
+	if _, err := m.vswitch.Apply(ctx, id.owner(), []ovs.Row{port}); err != nil {
+		return fmt.Errorf("take over port %s: %w", name, err)
+	}
+	return deleteLink(name)
+}
+
 const interfaceTable = "Interface"
 
 // row is the port as the vswitch database must have it.
@@ -261,7 +283,7 @@ func portRow(name string, ids map[string]string, q QoS) ovs.VSwitchPort {
 
 // Remove takes an interface away. It needs neither the pod nor its namespace; what is missing already is no error.
 func (m *Manager) Remove(ctx context.Context, id ID) error {
-	var errs []error
+	errs := []error{m.removeOld(ctx, id)}
 	// The port first: vswitchd complains about a port whose device is gone.
 	if _, err := m.vswitch.Apply(ctx, id.owner(), nil); err != nil {
 		errs = append(errs, fmt.Errorf("remove port %s: %w", id.HostLink(), err))

@@ -402,6 +402,17 @@ func TestLinkNames(t *testing.T) {
 			t.Errorf("%s is read back as %+v, %t", id, again, ok)
 		}
 	}
+	for id, want := range map[ID]string{
+		{"0123456789abcdef", "eth0"}:            "0123456789ab_h",
+		{"0123456789abcdef", "net1"}:            "01234567_net1_h",
+		{"0123456789abcdef", "averylongname12"}: "",
+		{"0123456789abcdef", "averylongnam"}:    "",
+		{"abc", "eth0"}:                         "",
+	} {
+		if got, ok := id.oldHostLink(); got != want || ok != (want != "") {
+			t.Errorf("%s: old name %q, %t, want %q", id, got, ok, want)
+		}
+	}
 	for _, key := range []string{"", "abc", "abc/", "/eth0"} {
 		if id, ok := parseID(key); ok {
 			t.Errorf("%q is read as %+v", key, id)

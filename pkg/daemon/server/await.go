@@ -108,8 +108,10 @@ func (l *lookup) pod(ctx context.Context) (*corev1.Pod, error) {
 	return nil, unseen
 }
 
+// meant compares UIDs where the runtime tells one. That of a static pod is in an annotation of its mirror.
 func (l *lookup) meant(pod *corev1.Pod) bool {
-	return l.req.PodUID == "" || string(pod.UID) == l.req.PodUID
+	uid := l.req.PodUID
+	return uid == "" || string(pod.UID) == uid || pod.Annotations[corev1.MirrorPodAnnotationKey] == uid
 }
 
 // subnet is the one that the annotations name; nil when it is not known (yet).

@@ -106,6 +106,19 @@ func TestAddForAPodThatIsGone(t *testing.T) {
 	}
 }
 
+// The runtime knows a static pod by another UID than the API server knows its mirror.
+func TestAddForAStaticPod(t *testing.T) {
+	node := newTestNode(t)
+	f := newFixture(t, node, nil)
+	mirror := pod(19)
+	mirror.Annotations["kubernetes.io/config.mirror"] = "hash of the file"
+	f.create(mirror)
+	req := request(19)
+	req.PodUID = "hash of the file"
+	_, err := f.client.Add(t.Context(), req)
+	assertFailure(t, err, api.CodeTryAgainLater, wantMade)
+}
+
 // A pod that goes while an Add waits for its address ends the wait.
 func TestAddForAPodThatGoes(t *testing.T) {
 	f := newFixture(t, nil, nil)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,8 +24,9 @@ type Node struct {
 	Vswitch *ovs.Client
 	NB      *ovs.Client // what the test writes the cluster's logical network with
 
-	tb  testing.TB
-	dir string
+	tb   testing.TB
+	dir  string
+	stop func() // the database
 }
 
 // Chassis is the system-id of the node.
@@ -49,9 +51,7 @@ func NewNode(tb testing.TB) *Node {
 	} {
 		n.run("ovsdb-tool", "create", n.path(db+".db"), schema)
 	}
-	n.start("ovsdb-server", n.path("conf.db"), n.path("nb.db"), n.path("sb.db"), "--remote=punix:"+n.path("db.sock"), "--no-chdir",
-		"--unixctl="+n.path("db.ctl"))
-	n.waitFile("db.sock")
+	n.StartDatabase()
 	n.run("ovs-vsctl", "--db="+n.remote(), "--no-wait", "init")
 	n.start("ovs-vswitchd", n.remote(), "--unixctl="+n.path("vs.ctl"), "--disable-system")
 	n.run("ovs-vsctl", "--db="+n.remote(), "--timeout=20", "set", "open", ".", "external_ids:system-id="+Chassis,
@@ -64,6 +64,21 @@ func NewNode(tb testing.TB) *Node {
 	n.Vswitch, n.NB = n.connect(ovs.OpenVSwitchDB), n.connect(ovs.Northbound)
 	n.settle()
 	return n
+}
+
+// StartDatabase starts the server of all three databases.
+func (n *Node) StartDatabase() {
+	n.tb.Helper()
+	n.stop = n.start("ovsdb-server", n.path("conf.db"), n.path("nb.db"), n.path("sb.db"), "--remote=punix:"+n.path("db.sock"),
+		"--no-chdir", "--unixctl="+n.path("db.ctl"))
+	n.waitFile("db.sock")
+}
+
+// StopDatabase ends that server at once.
+func (n *Node) StopDatabase() {
+	n.tb.Helper()
+	n.stop()
+	check(n.tb, os.Remove(n.path("db.sock")))
 }
 
 // settle waits until the whole chain works: a port is bound.
@@ -93,8 +108,8 @@ func (n *Node) connect(db ovs.Database) *ovs.Client {
 	return client
 }
 
-// start runs a daemon until the test ends.
-func (n *Node) start(name string, args ...string) {
+// start runs a daemon until it is stopped or the test ends.
+func (n *Node) start(name string, args ...string) (stop func()) {
 	n.tb.Helper()
 	cmd := n.command(name, args...)
 	log, err := os.Create(n.path(name + ".log"))
@@ -102,15 +117,19 @@ func (n *Node) start(name string, args ...string) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(n.tb, cmd.Start())
-	n.tb.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		_ = log.Close()
+	})
+	n.tb.Cleanup(func() {
+		stop()
 		if n.tb.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			n.tb.Logf("%s said:\n%s", name, tail(string(text)))
 		}
 	})
+	return stop
 }
 
 func tail(text string) string {
