@@ -255,8 +255,8 @@ func TestLeastPrivilege(t *testing.T) {
 		"ovn-central/ovn-central":                 nil,
 		"kube-ovn-controller/kube-ovn-controller": nil,
 		"kube-ovn-cni/install-cni":                {"NET_ADMIN", "DAC_OVERRIDE"},
-		"kube-ovn-cni/cni-server":                 {"NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "DAC_OVERRIDE"},
-		"ovs-ovn/openvswitch":                     {"NET_ADMIN", "NET_RAW", "NET_BROADCAST", "NET_BIND_SERVICE", "SYS_NICE", "SYS_ADMIN", "IPC_LOCK", "DAC_OVERRIDE"},
+		"kube-ovn-cni/cni-server":                 {"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE", "DAC_OVERRIDE"},
+		"ovs-ovn/openvswitch":                     {"NET_ADMIN", "NET_RAW", "NET_BROADCAST", "DAC_OVERRIDE"},
 	}
 	seen := 0
 	for _, w := range workloads(render(t, "DATAPATH=netdev")) {
