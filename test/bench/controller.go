@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -48,9 +50,15 @@ func controllerReport(ctx context.Context, o options) error {
 	line("controller.pods_5000.rate", product.rate(o.pods), "pods/s")
 	line("controller.pods_1000.floor_ratio", product.rate(small)/bottom.rate(small), "x")
 	line("controller.pods_5000.floor_ratio", product.rate(o.pods)/bottom.rate(o.pods), "x")
+	// The same ratio by what all programs together spend: it does not move with whatever else the machine does.
+	line("controller.pods_5000.floor_cpu_ratio", float64(bottom.spent.total())/float64(product.spent.total()), "x")
 	line("controller.growth", product.steps[0].rate()/product.last().rate(), "x")
 	line("controller.floor.growth", bottom.steps[0].rate()/bottom.last().rate(), "x")
-	line("controller.floor.cpu_per_1000_pods", bottom.cpu.Seconds()*1000/float64(o.pods), "s")
+	for name, l := range map[string]load{"controller": product, "controller.floor": bottom} {
+		for _, program := range slices.Sorted(maps.Keys(l.spent)) {
+			line(name+".cpu_per_1000_pods."+program, l.spent[program].Seconds()*1000/float64(o.pods), "s")
+		}
+	}
 	return nil
 }
 
@@ -58,6 +66,7 @@ func controllerReport(ctx context.Context, o options) error {
 type load struct {
 	steps []step
 	cpu   time.Duration // of the process under test
+	spent spent         // of all programs of the run
 }
 
 type step struct {
@@ -173,11 +182,12 @@ func (b *bench) until(what string, under *testbed.Process, check func() error) {
 func (b *bench) steps(total int, under *testbed.Process) load {
 	var l load
 	before, _ := under.Usage()
+	all := spending()
 	for _, n := range []int{small, total - 2*small, small} {
 		l.steps = append(l.steps, b.pods(n, under))
 	}
 	after, _ := under.Usage()
-	l.cpu = after - before
+	l.cpu, l.spent = after-before, spending().since(all)
 	return l
 }
 

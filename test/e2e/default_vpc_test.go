@@ -108,7 +108,7 @@ func TestS125(t *testing.T) {
 // TestS126toS129 follows the paths of document 004: to a pod of another node, to an address of the own and of another
 // node, and to the outside, which sees the node's address.
 func TestS126toS129(t *testing.T) {
-	apply(t, namespaceYAML("e2e-paths")+podYAML("e2e-paths", "one", nodes[1])+podYAML("e2e-paths", "two", nodes[2]))
+	apply(t, namespaceYAML("e2e-paths")+podYAML("e2e-paths", "one", nodes[1])+serverYAML("e2e-paths", "two", nodes[2]))
 	addresses := ready(t, 90*time.Second, "e2e-paths", "one", "two")
 	t.Run("S126 pod of another node, without NAT", func(t *testing.T) {
 		if err := cluster.Ping(t.Context(), "e2e-paths", "one", addresses["two"]); err != nil {
@@ -143,10 +143,10 @@ func wantReach(t *testing.T, pod, address string) {
 	}
 }
 
-// wantSource asks the web server of a pod which address it saw.
+// wantSource asks the agnhost server of a pod which address it saw.
 func wantSource(t *testing.T, pod, server, want string) {
 	t.Helper()
-	out, err := cluster.Exec(t.Context(), "e2e-paths", pod, "wget", "-q", "-O", "-", "-T", "5", "http://"+server+"/clientip")
+	out, err := cluster.Exec(t.Context(), "e2e-paths", pod, "wget", "-q", "-O", "-", "http://"+server+":8080/clientip")
 	if err != nil {
 		t.Error(err)
 		return

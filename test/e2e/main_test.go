@@ -21,6 +21,9 @@ var nodes = []string{"kube-ovn-control-plane", "kube-ovn-worker", "kube-ovn-work
 // image serves TCP port 80 and holds ping, nc and wget.
 const image = "docker.io/library/nginx:alpine"
 
+// agnhost is Kubernetes' own test server.
+const agnhost = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
+
 var cluster *framework.Cluster
 
 func TestMain(m *testing.M) {
@@ -63,6 +66,12 @@ func podYAML(namespace, name, node string, annotations ...string) string {
 	}
 	fmt.Fprintf(&b, "  containers:\n    - {name: main, image: %q}\n", image)
 	return b.String()
+}
+
+// serverYAML is a pod whose web server on port 8080 tells callers what it sees of them (agnhost netexec).
+func serverYAML(namespace, name, node string) string {
+	return strings.Replace(podYAML(namespace, name, node), fmt.Sprintf("{name: main, image: %q}", image),
+		fmt.Sprintf("{name: main, image: %q, args: [netexec]}", agnhost), 1)
 }
 
 func namespaceYAML(name string) string {
