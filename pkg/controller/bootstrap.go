@@ -18,9 +18,13 @@ import (
 // bootstrap makes the objects of the cluster's own network where they do not exist (northbound.md 2.3, 2.4). What exists
 // wins over the flags, but gains a second address family when the flags have one.
 func (p *process) bootstrap(ctx context.Context) error {
-	vpc := &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: p.DefaultVpc}}
-	if _, err := p.KubeOVN.KubeovnV1().Vpcs().Create(ctx, vpc, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create vpc %s: %w", p.DefaultVpc, err)
+	vpcs := p.KubeOVN.KubeovnV1().Vpcs()
+	_, err := vpcs.Get(ctx, p.DefaultVpc, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = vpcs.Create(ctx, &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: p.DefaultVpc}}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("make vpc %s: %w", p.DefaultVpc, err)
 	}
 	for _, wanted := range []*v1.Subnet{p.joinSubnet(), p.defaultSubnet()} {
 		if err := p.ensureSubnet(ctx, wanted); err != nil {

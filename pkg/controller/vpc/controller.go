@@ -82,7 +82,13 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	if err == nil {
 		err = c.apply(ctx, name, want)
 	}
-	return c.publish(ctx, in, err)
+	if err := c.publish(ctx, in, err); err != nil {
+		return err
+	}
+	if in.join != nil && !in.joined {
+		return reconcile.Wait("router port of subnet %s", in.join.Name)
+	}
+	return nil
 }
 
 // finalize removes the router when no subnet needs it any more, and then lets the object go.

@@ -49,8 +49,9 @@ func TestRows(t *testing.T) {
 		{"custom vpc", inputs{vpc: controllertest.Vpc("test-vpc-1")}},
 		{"seed 001 routes", inputs{vpc: controllertest.Vpc("test-vpc-1", routed)}},
 		{"default vpc before its join subnet", inputs{vpc: controllertest.Vpc(util.DefaultVpc), isDefault: true}},
-		{"default vpc", inputs{vpc: controllertest.Vpc(util.DefaultVpc), isDefault: true, join: join, subnets: []*v1.Subnet{join, def}}},
-		{"default vpc dual stack with route tables", inputs{vpc: controllertest.Vpc(util.DefaultVpc, routed), isDefault: true, join: dualJoin}},
+		{"default vpc", inputs{vpc: controllertest.Vpc(util.DefaultVpc), isDefault: true, join: join, joined: true, subnets: []*v1.Subnet{join, def}}},
+		{"default vpc before the join port", inputs{vpc: controllertest.Vpc(util.DefaultVpc), isDefault: true, join: join}},
+		{"default vpc dual stack with route tables", inputs{vpc: controllertest.Vpc(util.DefaultVpc, routed), isDefault: true, join: dualJoin, joined: true}},
 		{"ecmp of two next hops", inputs{vpc: controllertest.Vpc("v", func(s *v1.VpcSpec) {
 			s.StaticRoutes = []*v1.StaticRoute{
 				{CIDR: "0.0.0.0/0", NextHopIP: "10.0.1.2", ECMPMode: "ecmp_symmetric_reply"},

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -25,8 +26,10 @@ type inputs struct {
 	isDefault bool
 	// subnets of the VPC that have switches, terminating ones included, sorted by name.
 	subnets []*v1.Subnet
-	// join is the join subnet, for the default VPC only; nil when it does not exist (yet).
+	// join is the join subnet, for the default VPC only; nil when it does not exist (yet) or is leaving.
 	join *v1.Subnet
+	// joined: the join subnet has its port on the router. A default route before it leads nowhere.
+	joined bool
 	// wantedDefault is the subnet that spec.defaultSubnet names, wherever it is; nil when it does not exist.
 	wantedDefault *v1.Subnet
 	// namesake is a Subnet of the VPC's own name.
@@ -47,8 +50,9 @@ func (c *controller) gather(name string) (inputs, error) {
 		if c.vpcOf(s) == name {
 			in.subnets = append(in.subnets, s)
 		}
-		if s.Name == c.JoinSubnet && in.isDefault {
+		if s.Name == c.JoinSubnet && in.isDefault && !terminating(s) {
 			in.join = s
+			_, in.joined = c.NB.UUID(ovs.LogicalRouterPort{Router: name, Name: util.RouterPortName(name, s.Name)})
 		}
 		if s.Name == vpc.Spec.DefaultSubnet {
 			in.wantedDefault = s
@@ -90,9 +94,14 @@ func (c *controller) keysForSubnet(s *v1.Subnet) []string {
 // subnetMatters tells whether a changed subnet can change a VPC; counters and other status do not.
 func subnetMatters(before, after *v1.Subnet) bool {
 	a, b := before.Spec, after.Spec
-	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || subnetReady(before) != subnetReady(after) ||
 		a.Vpc != b.Vpc || a.Provider != b.Provider || a.Default != b.Default || a.Gateway != b.Gateway ||
 		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection
+}
+
+// subnetReady wakes the default VPC when the join subnet has its router port.
+func subnetReady(s *v1.Subnet) bool {
+	return v1.IsConditionTrue(s.Status.Conditions, v1.ConditionReady)
 }
 
 func names(subnets []*v1.Subnet) []string {

@@ -80,10 +80,9 @@ func staticRoute(router string, spec *v1.StaticRoute) (ovs.StaticRoute, error) {
 	return route, nil
 }
 
-// joinDefaults send what no other route of a table knows to the nodes, over the join network's gateway. They wait for the
-// join subnet, whose router port they need.
+// joinDefaults send what no other route of a table knows to the nodes, over the join network's gateway.
 func joinDefaults(in inputs, table string) []ovs.Row {
-	if in.join == nil || terminating(in.join) {
+	if in.join == nil || !in.joined {
 		return nil
 	}
 	gateways, err := util.ParseAddrs(in.join.Spec.Gateway)

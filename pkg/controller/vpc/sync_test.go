@@ -16,10 +16,37 @@ import (
 
 func build(f *controllertest.Fixture) []*reconcile.Loop {
 	kinds := f.Informers.Kubeovn().V1()
-	return []*reconcile.Loop{New(
-		Deps{Config: config, NB: f.NB, Vpcs: f.KubeOVN.KubeovnV1().Vpcs(), Events: f.Events},
-		Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
-	)}
+	return []*reconcile.Loop{
+		New(
+			Deps{Config: config, NB: f.NB, Vpcs: f.KubeOVN.KubeovnV1().Vpcs(), Events: f.Events},
+			Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
+		),
+	}
+}
+
+// buildJoined is build beside the subnet controller's port of the join network on the default router.
+func buildJoined(f *controllertest.Fixture) []*reconcile.Loop {
+	return append(build(f), f.Given(joinPort))
+}
+
+var joinPort = ovs.LogicalRouterPort{
+	Router: util.DefaultVpc, Name: "ovn-cluster-join", MAC: "00:00:00:00:00:01", Networks: []string{"100.64.0.1/16"},
+}
+
+// The default route appears only with the port it leads over, in whatever order they come.
+func TestDefaultRouteWaitsForTheJoinPort(t *testing.T) {
+	vpc, _, join := controllertest.DefaultSubnets()
+	f := started(t, vpc, join)
+	if !controllertest.Stored(f, vpc).Status.Standby {
+		t.Error("the join subnet can never come up: its vpc is not on standby")
+	}
+	if strings.Contains(f.Dump(), "Static_Route") {
+		t.Errorf("a route without its port:\n%s", f.Dump())
+	}
+	if _, err := f.NB.Apply(f.Context(), ovs.Owner{Kind: "subnet", Key: "join"}, []ovs.Row{joinPort}); err != nil {
+		t.Fatal(err)
+	}
+	f.Eventually("the default route", func() bool { return strings.Contains(f.Dump(), "nexthop=100.64.0.1") })
 }
 
 func TestLaws(t *testing.T) {
@@ -29,7 +56,7 @@ func TestLaws(t *testing.T) {
 		s.VpcPeerings = []*v1.VpcPeering{{RemoteVpc: "test-vpc-1", LocalConnectIP: "169.254.0.1/30"}}
 	})
 	controllertest.Laws(t, controllertest.Scenario{
-		Build:   build,
+		Build:   buildJoined,
 		Objects: []runtime.Object{vpc, def, join, tenant, peer, controllertest.Subnet("net2", "test-vpc-2", "10.0.1.0/24")},
 		Removed: []runtime.Object{tenant},
 	})
