@@ -409,7 +409,7 @@ func (c *cache) lookup(tableName, key string) *row {
 	}
 	var best *row
 	for _, r := range t.byKey[key] {
-		if best == nil || (r.owner != "") != (best.owner != "") && r.owner != "" || (r.owner != "") == (best.owner != "") && r.uuid < best.uuid {
+		if best == nil || better(r, best) {
 			best = r
 		}
 	}
