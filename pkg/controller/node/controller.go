@@ -186,6 +186,14 @@ func (c *controller) record(ctx context.Context, in inputs, lease ipam.Lease) er
 	if !in.ip.DeletionTimestamp.IsZero() {
 		return reconcile.Wait("the removal of the former ip %s", want.Name)
 	}
+	if have := in.ip.Spec; have.IPAddress != "" && (have.IPAddress != want.Spec.IPAddress || have.MacAddress != want.Spec.MacAddress) {
+		// What an IP object records cannot be changed (api.md 7.2), so it is made anew.
+		if err := c.IPs.Delete(ctx, want.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete ip %s: %w", want.Name, err)
+		}
+		c.ips.Gone(want.Name)
+		return reconcile.Wait("the removal of the former ip %s", want.Name)
+	}
 	merged := in.ip.DeepCopy()
 	merged.Spec = want.Spec
 	merged.OwnerReferences = want.OwnerReferences

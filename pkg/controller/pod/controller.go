@@ -167,9 +167,22 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 	if !have.DeletionTimestamp.IsZero() {
 		return reconcile.Wait("the removal of the former ip %s", want.Name)
 	}
+	if outdated(have.Spec, want.Spec) {
+		if have.Labels[util.IPReservedLabel] == "true" {
+			return unavailable([]string{p.subnet.Name}, "ip %s reserves %s for this port, not %s", have.Name, have.Spec.IPAddress, want.Spec.IPAddress)
+		}
+		if err := c.deleteIP(ctx, have); err != nil {
+			return err
+		}
+		return reconcile.Wait("the removal of the former ip %s", want.Name)
+	}
 	merged := have.DeepCopy()
+	podType := want.Spec.PodType
+	if podType == "" {
+		podType = have.Spec.PodType // of a reservation
+	}
 	merged.Spec = want.Spec
-	merged.Spec.ContainerID = have.Spec.ContainerID
+	merged.Spec.PodType, merged.Spec.ContainerID = podType, have.Spec.ContainerID
 	for k, v := range want.Labels {
 		if k == util.IPReservedLabel && have.Labels[k] != "" {
 			continue // a reservation stays one while its pod runs
@@ -190,6 +203,13 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 	}
 	c.ips.Wrote(patched)
 	return nil
+}
+
+// outdated says that an IP object records another lease. What it records cannot be changed (api.md 7.2), so it is made anew.
+func outdated(have, want v1.IPSpec) bool {
+	differs := func(a, b string) bool { return a != "" && a != b }
+	return differs(have.Subnet, want.Subnet) || differs(have.V4IPAddress, want.V4IPAddress) ||
+		differs(have.V6IPAddress, want.V6IPAddress) || differs(have.MacAddress, want.MacAddress)
 }
 
 // annotate tells the node's daemon, in one patch for all interfaces; what was told of a dropped interface goes.

@@ -309,6 +309,27 @@ func TestStatefulSet(t *testing.T) {
 	f.Eventually("the address is given back", func() bool { return !f.Exists(ipNamed("web-1.ns")) })
 }
 
+// TestMovedAddress shows a pod that comes back under its name and asks for another address: its IP object, which cannot be
+// changed, is made anew.
+func TestMovedAddress(t *testing.T) {
+	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"))
+	f := controllertest.New(t, w.objects(newPod("a", "ovn.kubernetes.io/ip_address", "10.16.0.7"))...)
+	f.Run(w.build)
+	f.Eventually("the first address", func() bool { return f.Exists(ipNamed("a.ns")) })
+	f.Settle()
+	first := controllertest.Stored(f, ipNamed("a.ns"))
+	f.Delete(newPod("a"))
+	f.Create(newPod("a", "ovn.kubernetes.io/ip_address", "10.16.0.8"))
+	f.Eventually("an object of the second address", func() bool {
+		if !f.Exists(ipNamed("a.ns")) {
+			return false
+		}
+		ip := controllertest.Stored(f, ipNamed("a.ns"))
+		return ip.Spec.V4IPAddress == "10.16.0.8" && ip.UID != first.UID
+	})
+	f.Eventually("the lease of the first is gone", func() bool { return len(w.books.SubnetLeases("ovn-default")) == 1 })
+}
+
 // TestUnplug shows that an interface that is no longer asked for takes its port, object, address and annotations with it.
 func TestUnplug(t *testing.T) {
 	second := newSubnet("second", "vpc1", "10.1.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })
