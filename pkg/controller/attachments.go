@@ -19,10 +19,10 @@ import (
 const absentPoll = 10 * time.Second
 
 // attachmentSource watches NetworkAttachmentDefinitions. Their CustomResourceDefinition is Multus's and may be missing or
-// come later: as long as it is missing the list is empty.
+// come later: as long as it is missing, which is looked for every poll, the list is empty.
 type attachmentSource struct{ informer cache.SharedIndexInformer }
 
-func newAttachmentSource(client nadclient.Interface) attachmentSource {
+func newAttachmentSource(client nadclient.Interface, poll time.Duration) attachmentSource {
 	all := client.K8sCniCncfIoV1().NetworkAttachmentDefinitions(metav1.NamespaceAll)
 	source := optional{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -35,14 +35,13 @@ func newAttachmentSource(client nadclient.Interface) attachmentSource {
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			events, err := all.Watch(ctx, options)
 			if absent(err) {
-				return silence(absentPoll), nil
+				return silence(poll), nil
 			}
 			return events, err
 		},
 	}}
-	informer := cache.NewSharedIndexInformer(source, &nadv1.NetworkAttachmentDefinition{}, 0,
-		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
-	return attachmentSource{informer}
+	return attachmentSource{cache.NewSharedIndexInformer(source, &nadv1.NetworkAttachmentDefinition{}, 0,
+		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
 }
 
 func (s attachmentSource) Informer() cache.SharedIndexInformer { return s.informer }

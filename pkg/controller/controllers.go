@@ -202,7 +202,7 @@ func (c *Controller) begin(ctx context.Context) (*process, error) {
 		events:      broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
 		kube:        informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithTransform(slim)),
 		kubeovn:     externalversions.NewSharedInformerFactoryWithOptions(c.KubeOVN, 0, externalversions.WithTransform(slim)),
-		attachments: newAttachmentSource(c.Attachments),
+		attachments: newAttachmentSource(c.Attachments, absentPoll),
 	}
 	c.mu.Lock()
 	c.nb, c.sb = nb, sb

@@ -3,15 +3,15 @@ package util
 // Reasons of conditions and events (api.md 2.2). A success reason stands with Ready=True, all others with Ready=False.
 const (
 	// Vpc.
-	ReasonVpcReconciled   = "ReconcileVpcSuccess"
-	ReasonVpcInvalid      = "ValidateVpcFailed"
-	ReasonVpcFailed       = "ReconcileVpcFailed"
-	ReasonVpcInUse        = "VpcInUse"
-	ReasonSubnetInUse     = "SubnetInUse"
-	ReasonSubnetFailed    = "ReconcileLogicalSwitchFailed"
-	ReasonSubnetVpcAbsent = "VpcNotReady"
+	ReasonVpcReconciled  = "ReconcileVpcSuccess"
+	ReasonVpcInvalid     = "ValidateVpcFailed"
+	ReasonVpcFailed      = "ReconcileVpcFailed"
+	ReasonVpcInUse       = "VpcInUse"
+	ReasonVpcUnsupported = "NotSupported"
 
 	// Subnet.
+	ReasonSubnetInUse           = "SubnetInUse"
+	ReasonSubnetFailed          = "ReconcileLogicalSwitchFailed"
 	ReasonSubnetValidated       = "ValidateLogicalSwitchSuccess"
 	ReasonSubnetInvalid         = "ValidateLogicalSwitchFailed"
 	ReasonSubnetVlanInvalid     = "ValidateSubnetVlanFailed"

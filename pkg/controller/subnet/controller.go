@@ -116,7 +116,7 @@ func (c *controller) render(ctx context.Context, in inputs) error {
 	if err := c.apply(ctx, in.subnet.Name, want); err != nil {
 		return err
 	}
-	return gatewayReady(in)
+	return connected(in)
 }
 
 // addresses is what IPAM has to know of the subnet.
@@ -133,11 +133,13 @@ func Book(s *v1.Subnet) ipam.Spec {
 	return ipam.Spec{Name: s.Name, CIDRBlock: s.Spec.CIDRBlock, Gateway: s.Spec.Gateway, ExcludeIPs: s.Spec.ExcludeIps}
 }
 
-// gatewayReady says why a centralized subnet has no way out of the cluster. The gateway controller, which chooses the node,
-// writes activateGateway.
-func gatewayReady(in inputs) error {
+// connected says why a subnet with its rows leads nowhere yet. Of a centralized one the gateway controller, which chooses
+// the node, writes activateGateway.
+func connected(in inputs) error {
 	spec := &in.subnet.Spec
 	switch {
+	case in.hasSwitch() && spec.Vlan != "":
+		return reconcile.Blocked(util.ReasonSubnetVlanInvalid, "a version that connects vlan %s", spec.Vlan)
 	case !in.centralized() || in.subnet.Status.ActivateGateway != "":
 		return nil
 	case strings.TrimSpace(spec.GatewayNode) == "" && len(spec.GatewayNodeSelectors) == 0:

@@ -236,6 +236,15 @@ func TestCentralizedTellsItsGateway(t *testing.T) {
 	w.waitReason(s, metav1.ConditionTrue, util.ReasonCentralizedGateway)
 }
 
+func TestUnderlayTellsThatItIsNotConnected(t *testing.T) {
+	s := controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan = "v10" })
+	w := started(t, s)
+	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetVlanInvalid)
+	if got := controllertest.Stored(w.Fixture, s); !v1.IsConditionTrue(got.Status.Conditions, v1.ConditionValidated) || got.Status.V4AvailableIPs != "253" {
+		t.Errorf("status %+v", got.Status)
+	}
+}
+
 func TestPrivateAndBack(t *testing.T) {
 	s := controllertest.Subnet("net1", "vpc1", "10.0.1.0/24")
 	w := started(t, s)

@@ -82,7 +82,11 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	if err == nil {
 		err = c.apply(ctx, name, want)
 	}
-	if err := c.publish(ctx, in, err); err != nil {
+	wanted := in.vpc.Status.DeepCopy()
+	if err == nil {
+		*wanted, err = status(in, c.Config), missing(in.vpc)
+	}
+	if err := c.publish(ctx, in, wanted, err); err != nil {
 		return err
 	}
 	if in.join != nil && !in.joined {
@@ -94,7 +98,7 @@ func (c *controller) sync(ctx context.Context, name string) error {
 // finalize removes the router when no subnet needs it any more, and then lets the object go.
 func (c *controller) finalize(ctx context.Context, in inputs) error {
 	if len(in.subnets) > 0 {
-		return c.publish(ctx, in, reconcile.Blocked(util.ReasonVpcInUse, "the removal of its subnets %s", strings.Join(names(in.subnets), ", ")))
+		return c.publish(ctx, in, in.vpc.Status.DeepCopy(), reconcile.Blocked(util.ReasonVpcInUse, "the removal of its subnets %s", strings.Join(names(in.subnets), ", ")))
 	}
 	if err := c.apply(ctx, in.vpc.Name, nil); err != nil {
 		return err
@@ -130,18 +134,14 @@ func (c *controller) patch(ctx context.Context, name string, patch []byte, err e
 	return nil
 }
 
-// publish tells the outcome of a sync and returns it.
-func (c *controller) publish(ctx context.Context, in inputs, outcome error) error {
+// publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
+func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatus, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonVpcReconciled, util.ReasonVpcFailed)
 	if !tell {
 		return outcome
 	}
-	wanted := *in.vpc.Status.DeepCopy()
-	if outcome == nil {
-		wanted = status(in, c.Config)
-	}
 	reconcile.SetOutcome(&wanted.Conditions, in.vpc.Generation, verdict, metav1.Now())
-	patch, err := reconcile.StatusPatch(in.vpc.Status, wanted)
+	patch, err := reconcile.StatusPatch(in.vpc.Status, *wanted)
 	if err != nil || patch == nil {
 		return errors.Join(outcome, err)
 	}

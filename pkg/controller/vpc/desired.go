@@ -73,6 +73,25 @@ func router(in inputs) ovs.LogicalRouter {
 	return ovs.LogicalRouter{Name: in.vpc.Name, Options: options}
 }
 
+// missing says what the spec asks for and this version does not have. The VPC is usable without it.
+func missing(vpc *v1.Vpc) error {
+	var fields []string
+	for field, asked := range map[string]bool{
+		"enableExternal": vpc.Spec.EnableExternal,
+		"enableBfd":      vpc.Spec.EnableBfd,
+		"bfdPort":        vpc.Spec.BFDPort != nil && vpc.Spec.BFDPort.Enabled,
+	} {
+		if asked {
+			fields = append(fields, field)
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	slices.Sort(fields)
+	return reconcile.Blocked(util.ReasonVpcUnsupported, "a version that supports %s", strings.Join(fields, ", "))
+}
+
 // status is what the rows offer to subnets and users; conditions are kept.
 func status(in inputs, config Config) v1.VpcStatus {
 	out := *in.vpc.Status.DeepCopy()

@@ -174,6 +174,20 @@ func TestDeletionWaitsForSubnets(t *testing.T) {
 	}
 }
 
+// What this version lacks is told, and what it has works.
+func TestUnsupportedFieldsAreTold(t *testing.T) {
+	vpc := controllertest.Vpc("v", func(s *v1.VpcSpec) { s.EnableExternal, s.EnableBfd = true, true })
+	f := started(t, vpc)
+	status := controllertest.Stored(f, vpc).Status
+	c := v1.FindCondition(status.Conditions, v1.ConditionReady)
+	if c == nil || c.Reason != util.ReasonVpcUnsupported || !strings.Contains(c.Message, "enableBfd, enableExternal") {
+		t.Errorf("condition %+v", c)
+	}
+	if !status.Standby || !v1.IsConditionTrue(status.Conditions, v1.ConditionValidated) {
+		t.Errorf("subnets cannot use the vpc: %+v", status)
+	}
+}
+
 // A router of the same name that somebody else marked as theirs is left alone, and the user learns why.
 func TestForeignRouterIsNotTaken(t *testing.T) {
 	f := controllertest.New(t, controllertest.Vpc("v"))
