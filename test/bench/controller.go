@@ -292,8 +292,10 @@ func (b *bench) restart(c *testbed.Process, start func() *testbed.Process, centr
 
 	versions, writes := central.Versions(), b.plane.Writes(b)
 	c.Kill()
+	began = time.Now()
 	c = start()
-	b.until("the controller is ready", c, func() error { _, err := c.Get("/readyz"); return err })
+	b.until("the first pass", c, func() error { return c.Passed(int(b.served.Load())) })
+	line("controller.restart_5000.first_pass", time.Since(began).Seconds(), "s")
 	b.settle(c, central)
 	cpu, _ := c.Usage()
 	changed := 0

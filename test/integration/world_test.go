@@ -86,10 +86,10 @@ func (w *world) eventually(what string, check func() error) {
 	}
 }
 
-// settle waits until neither the API nor the rows have been written for two seconds, longer than any delay of ours.
+// settle waits until neither the API nor the rows have been written for a while, longer than any delay of ours.
 func (w *world) settle() {
 	w.Helper()
-	const quiet = 2 * time.Second
+	const quiet = 1500 * time.Millisecond
 	last, since := "", time.Now()
 	w.eventually("nothing is written any more", func() error {
 		state := fmt.Sprint(plane.Writes(w.T), w.Versions())

@@ -200,6 +200,29 @@ func (p *Process) Transactions(db string) int {
 	return n
 }
 
+// Passed is nil when a controller leads and has synced at least n pods, which tells that its first pass over all of them is
+// done when there are n. A controller that waits for its turn is ready, too, so that readiness does not tell.
+func (p *Process) Passed(n int) error {
+	p.tb.Helper()
+	if !p.Running() {
+		p.tb.Fatalf("%s ended\n%s", p.name, p.Tail())
+	}
+	text, err := p.Get("/metrics")
+	if err != nil {
+		return err // not listening yet
+	}
+	synced := 0
+	for _, s := range parseMetrics(text) {
+		if s.Name == "kube_ovn_controller_sync_seconds_count" && s.Labels["queue"] == "pod" {
+			synced += int(s.Value)
+		}
+	}
+	if synced < n {
+		return fmt.Errorf("%d of %d pods were synced", synced, n)
+	}
+	return nil
+}
+
 // Usage is the processor time that the program has used and the memory it has resident.
 func (p *Process) Usage() (cpu time.Duration, rss int64) {
 	p.tb.Helper()
