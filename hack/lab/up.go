@@ -255,7 +255,7 @@ func (l *lab) importImage(ctx context.Context, archive string) error {
 		if _, err := os.Stat(mark); err == nil {
 			return nil
 		}
-		if err := n.Run(ctx, nil, "ctr", "--namespace=k8s.io", "images", "import", archive); err != nil {
+		if err := n.Import(ctx, archive); err != nil {
 			return err
 		}
 		return errors.Join(os.MkdirAll(filepath.Dir(mark), 0o755), os.WriteFile(mark, nil, 0o644))

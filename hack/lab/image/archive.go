@@ -72,12 +72,15 @@ func Write(file string, images ...Image) error {
 		}
 		index = append(index, d)
 	}
-	err = errors.Join(
+	return errors.Join(a.finish(index), a.tar.Close(), out.Close())
+}
+
+// finish writes the list of images.
+func (a *archive) finish(index []descriptor) error {
+	return errors.Join(
 		a.file("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)),
 		a.object("index.json", map[string]any{"schemaVersion": 2, "manifests": index}),
-		a.tar.Close(),
 	)
-	return errors.Join(err, out.Close())
 }
 
 type archive struct {
@@ -99,7 +102,7 @@ func (a *archive) add(i Image) (descriptor, error) {
 		return descriptor{}, err
 	}
 	d, err := a.blob(manifestType, map[string]any{"schemaVersion": 2, "mediaType": manifestType, "config": config, "layers": []descriptor{layer}})
-	d.Annotations = map[string]string{"io.containerd.image.name": i.Name, "org.opencontainers.image.ref.name": i.Name[strings.LastIndexByte(i.Name, ':')+1:]}
+	d.Annotations = map[string]string{nameAnnotation: i.Name, refAnnotation: i.Name[strings.LastIndexByte(i.Name, ':')+1:]}
 	return d, err
 }
 
