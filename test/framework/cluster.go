@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -153,26 +154,40 @@ func (c *Cluster) Delete(ctx context.Context, manifests []byte) error {
 	if err != nil {
 		return err
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		if err := c.deleteAndWait(ctx, list[i]); err != nil {
+	slices.Reverse(list)
+	for _, u := range list {
+		if err := c.delete(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, u := range list {
+		if err := c.gone(ctx, u); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cluster) deleteAndWait(ctx context.Context, u *unstructured.Unstructured) error {
+func (c *Cluster) delete(ctx context.Context, u *unstructured.Unstructured) error {
 	r, err := c.resource(u)
 	if err != nil {
 		return err
 	}
-	zero := int64(0)
 	options := metav1.DeleteOptions{}
-	if u.GetKind() == "Pod" {
+	if zero := int64(0); u.GetKind() == "Pod" {
 		options.GracePeriodSeconds = &zero
 	}
 	if err := IgnoreNotFound(r.Delete(ctx, u.GetName(), options)); err != nil {
 		return fmt.Errorf("delete %s %s: %w", u.GetKind(), u.GetName(), err)
+	}
+	return nil
+}
+
+// gone waits until an object that was deleted is no more.
+func (c *Cluster) gone(ctx context.Context, u *unstructured.Unstructured) error {
+	r, err := c.resource(u)
+	if err != nil {
+		return err
 	}
 	return Poll(ctx, u.GetKind()+" "+u.GetName()+" is gone", func() error {
 		left, err := r.Get(ctx, u.GetName(), metav1.GetOptions{})
