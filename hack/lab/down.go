@@ -94,9 +94,11 @@ func (l *lab) unmount() error {
 
 // unlinkEnv takes .lab/env away when it is this lab's, and gives it to another lab of the checkout.
 func (l *lab) unlinkEnv() error {
-	target, err := os.Readlink(envFile(l.plan.Root))
-	if err != nil || filepath.Dir(target) != l.plan.Name {
+	if envOwner(l.plan.Root) != l.plan.Name {
 		return nil
+	}
+	if err := os.Remove(envFile(l.plan.Root)); err != nil {
+		return err
 	}
 	others, err := filepath.Glob(filepath.Join(l.plan.Root, ".lab", "*", "env"))
 	for _, other := range others {
@@ -104,7 +106,7 @@ func (l *lab) unlinkEnv() error {
 			return linkEnv(l.plan.Root, name)
 		}
 	}
-	return errors.Join(err, os.Remove(envFile(l.plan.Root)))
+	return err
 }
 
 // leftovers lists everything of the lab that exists: processes, groups, namespaces, interfaces, mounts, folders.

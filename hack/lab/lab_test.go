@@ -102,7 +102,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// .lab/env is of the lab that came up last; when that goes, of one that remains.
+// .lab/env stays with the lab that came up first; when that goes, it is of one that remains.
 func TestEnvFollowsTheLabs(t *testing.T) {
 	first := testLab(t, "", 1)
 	p, err := plan.New("second", first.plan.Root, 1, func(string) string { return "" })
@@ -113,7 +113,7 @@ func TestEnvFollowsTheLabs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range []*lab{first, second} {
+	for _, l := range []*lab{first, second, first} {
 		if err := l.writeEnv(); err != nil {
 			t.Fatal(err)
 		}
@@ -125,24 +125,32 @@ func TestEnvFollowsTheLabs(t *testing.T) {
 			t.Errorf("%s, %v; want lab %s", data, err, name)
 		}
 	}
+	gone := func(l *lab) {
+		t.Helper()
+		if err := errors.Join(l.unlinkEnv(), os.RemoveAll(l.plan.Dir())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is("kube-ovn")
+	gone(first)
 	is("second")
-	if err := second.unlinkEnv(); err != nil {
+	if err := first.writeEnv(); err != nil {
 		t.Fatal(err)
 	}
-	is("kube-ovn")
-	if err := os.RemoveAll(second.plan.Dir()); err != nil {
-		t.Fatal(err)
-	}
-	if err := second.unlinkEnv(); err != nil { // not its own any more
-		t.Fatal(err)
-	}
-	is("kube-ovn")
-	if err := first.unlinkEnv(); err != nil {
-		t.Fatal(err)
-	}
+	is("second")
+	gone(first) // it does not own the file now
+	is("second")
+	gone(second)
 	if _, err := os.Lstat(envFile(first.plan.Root)); !os.IsNotExist(err) {
 		t.Errorf("the last lab is gone, its .lab/env is not: %v", err)
 	}
+	if err := os.Symlink("vanished/env", envFile(first.plan.Root)); err != nil { // a lab that was removed by hand
+		t.Fatal(err)
+	}
+	if err := first.writeEnv(); err != nil {
+		t.Fatal(err)
+	}
+	is("kube-ovn")
 }
 
 func TestNodesReady(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"text/template"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kubeovn/kube-ovn/hack/lab/cache"
 	"github.com/kubeovn/kube-ovn/hack/lab/cgroup"
 	"github.com/kubeovn/kube-ovn/hack/lab/cluster"
@@ -84,7 +86,7 @@ func (l *lab) up(ctx context.Context, install bool) error {
 	if err := l.install(ctx, p.archive); err != nil {
 		return err
 	}
-	l.progress.step("the lab is up; for kubectl: . %s", filepath.Join(l.plan.Root, ".lab", "env"))
+	l.progress.step("the lab is up; for kubectl: . %s", l.env())
 	return nil
 }
 
@@ -169,7 +171,7 @@ func (l *lab) alive() (bool, error) {
 
 // machine prepares what is not a node's: the switches, and settings of the whole machine.
 func (l *lab) machine() error {
-	if err := saveSysctls(); err != nil {
+	if err := errors.Join(saveSysctls(), makeTun()); err != nil {
 		return err
 	}
 	if err := cgroup.Create(l.plan.HostCgroup()); err != nil {
@@ -182,6 +184,18 @@ func (l *lab) machine() error {
 		return nil
 	}
 	return network.Outside(l.plan)
+}
+
+// makeTun makes the device that userspace switches open, as udev does on a full machine.
+func makeTun() error {
+	const tun = "/dev/net/tun"
+	if _, err := os.Stat(tun); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(tun), 0o755); err != nil {
+		return err
+	}
+	return unix.Mknod(tun, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200)))
 }
 
 // boot starts the control plane and every node that does not run, and waits until all nodes have registered.
@@ -324,20 +338,37 @@ func (l *lab) writeEnv() error {
 	if err := os.Symlink(filepath.Join(l.control.Programs, "kubectl"), link); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(l.plan.Dir(), "env"), []byte(environment(l.plan.Name, bin, l.control)), 0o644); err != nil {
+	if err := os.WriteFile(l.env(), []byte(environment(l.plan.Name, bin, l.control)), 0o644); err != nil {
 		return err
 	}
 	return linkEnv(l.plan.Root, l.plan.Name)
 }
 
+// env is the lab's own shell file, to which .lab/env leads.
+func (l *lab) env() string { return filepath.Join(l.plan.Dir(), "env") }
+
 func envFile(root string) string { return filepath.Join(root, ".lab", "env") }
 
-// linkEnv makes .lab/env the named lab's.
+// linkEnv makes .lab/env the named lab's, unless it is another lab's of the checkout.
 func linkEnv(root, name string) error {
-	if err := os.Remove(envFile(root)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if owner := envOwner(root); owner != "" {
+		if _, err := os.Stat(filepath.Join(root, ".lab", owner, "env")); err == nil && owner != name {
+			return nil
+		}
+		if err := os.Remove(envFile(root)); err != nil {
+			return err
+		}
 	}
 	return os.Symlink(filepath.Join(name, "env"), envFile(root))
+}
+
+// envOwner is the lab that .lab/env belongs to, empty when there is none.
+func envOwner(root string) string {
+	target, err := os.Readlink(envFile(root))
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(target)
 }
 
 func environment(name, bin string, control cluster.Config) string {

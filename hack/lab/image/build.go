@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -75,7 +77,7 @@ func (b *Builder) Product(ctx context.Context) (string, error) {
 		if err := b.buildah(ctx, "push", "--disable-compression", name, "docker-archive:"+path+":"+name); err != nil {
 			return err
 		}
-		return b.forget(ctx, key, name)
+		return b.forget(ctx, key)
 	})
 }
 
@@ -123,22 +125,50 @@ func (b *Builder) buildahOutput(ctx context.Context, args ...string) (string, er
 	return out, errors.Join(err, os.RemoveAll(state))
 }
 
-// forget removes the archives and the images of older builds, which nobody asks for again.
-func (b *Builder) forget(ctx context.Context, key, name string) error {
-	old, err := filepath.Glob(filepath.Join(b.cache, "product", "*.tar*"))
+// kept is the number of builds that stay: other checkouts of this machine may be about to use theirs.
+const kept = 4
+
+// forget removes the archives and the images of all but the latest builds.
+func (b *Builder) forget(ctx context.Context, latest string) error {
+	dir := filepath.Join(b.cache, "product")
+	keep, err := newest(dir, kept-1)
+	keep = append(keep, latest)
+	old, globErr := filepath.Glob(filepath.Join(dir, "*"))
+	err = errors.Join(err, globErr)
+	isKept := func(key string) bool { return slices.ContainsFunc(keep, func(k string) bool { return strings.HasPrefix(key, k) }) }
 	for _, file := range old {
-		if !strings.HasPrefix(filepath.Base(file), key) {
+		if !isKept(filepath.Base(file)) {
 			err = errors.Join(err, os.Remove(file))
 		}
 	}
 	names, listErr := b.buildahOutput(ctx, "images", "--filter", "reference="+productName, "--format", "{{.Name}}:{{.Tag}}")
 	err = errors.Join(err, listErr)
-	for _, other := range strings.Fields(names) {
-		if other != name && strings.HasPrefix(other, productName+":") {
-			err = errors.Join(err, b.buildah(ctx, "rmi", other))
+	for _, name := range strings.Fields(names) {
+		if key := name[strings.LastIndexByte(name, '-')+1:]; strings.HasPrefix(name, productName+":") && !isKept(key) {
+			err = errors.Join(err, b.buildah(ctx, "rmi", name))
 		}
 	}
 	return err
+}
+
+// newest are the names, without their suffix, of the n archives of dir that were made last.
+func newest(dir string, n int) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.tar"))
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]int64{}
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			made[file] = info.ModTime().UnixNano()
+		}
+	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(made[b], made[a]) })
+	var keys []string
+	for _, file := range files[:min(n, len(files))] {
+		keys = append(keys, strings.TrimSuffix(filepath.Base(file), ".tar"))
+	}
+	return keys, nil
 }
 
 // Tag is the tag of the image in an archive of Product: the version that install.sh asks for, and the digest from the archive's name.

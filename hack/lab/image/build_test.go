@@ -1,11 +1,14 @@
 package image
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseVersion(t *testing.T) {
@@ -100,6 +103,22 @@ func TestDigest(t *testing.T) {
 	}
 	if _, err := digest(filepath.Join(first, "missing")); err == nil {
 		t.Error("a missing folder has a digest")
+	}
+}
+
+func TestNewest(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"c.tar", "a.tar", "b.tar", "b.tar.lock"} {
+		path := filepath.Join(dir, name)
+		made := time.Unix(int64(1000+i), 0)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, made, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range map[int][]string{0: nil, 2: {"b", "a"}, 9: {"b", "a", "c"}} {
+		if got, err := newest(dir, n); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d: got %v, %v; want %v", n, got, err, want)
+		}
 	}
 }
 
