@@ -135,7 +135,9 @@ func (b *Builder) forget(ctx context.Context, latest string) error {
 	keep = append(keep, latest)
 	old, globErr := filepath.Glob(filepath.Join(dir, "*"))
 	err = errors.Join(err, globErr)
-	isKept := func(key string) bool { return slices.ContainsFunc(keep, func(k string) bool { return strings.HasPrefix(key, k) }) }
+	isKept := func(key string) bool {
+		return slices.ContainsFunc(keep, func(k string) bool { return strings.HasPrefix(key, k) })
+	}
 	for _, file := range old {
 		if !isKept(filepath.Base(file)) {
 			err = errors.Join(err, os.Remove(file))
