@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	work := controller.New(opts.config, clients)
+	opts.serving.own = work
 	e := &elector{options: opts, kube: clients.Kube, work: work.Run}
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

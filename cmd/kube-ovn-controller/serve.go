@@ -30,6 +30,8 @@ type serving struct {
 	port    int
 	pprof   bool
 	metrics bool
+	// own are the program's metrics besides those of its libraries; nil: none.
+	own prometheus.Collector
 }
 
 // checks say why a replica is not live or not ready, or nil.
@@ -77,7 +79,7 @@ func (s serving) handler(checks checks) http.Handler {
 	answer("/healthz", checks.live)
 	answer("/readyz", checks.ready)
 	if s.metrics {
-		mux.Handle("/metrics", promhttp.HandlerFor(registry(), promhttp.HandlerOpts{}))
+		mux.Handle("/metrics", promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{}))
 	}
 	if s.pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -89,10 +91,13 @@ func (s serving) handler(checks checks) http.Handler {
 	return mux
 }
 
-func registry() *prometheus.Registry {
+func (s serving) registry() *prometheus.Registry {
 	all := prometheus.NewRegistry()
 	all.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	all.MustRegister(reconcile.Collectors()...)
 	all.MustRegister(ovs.Collectors()...)
+	if s.own != nil {
+		all.MustRegister(s.own)
+	}
 	return all
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned"
 	kubeovnscheme "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/scheme"
 	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
+	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/gateway"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ip"
 	"github.com/kubeovn/kube-ovn/pkg/controller/namespace"
@@ -50,6 +51,7 @@ type Controller struct {
 	mu      sync.Mutex
 	nb, sb  *ovs.Client       // nil before Run has connected
 	running []*reconcile.Loop // nil while Run is not there yet
+	subnets listers.SubnetLister
 }
 
 // New returns a controller that does nothing before Run.
@@ -141,6 +143,9 @@ func (p *process) loops() []*reconcile.Loop {
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := c.preflight(ctx); err != nil {
+		return err
+	}
 	p, err := c.begin(ctx)
 	if err != nil {
 		return err
@@ -156,8 +161,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	if err := p.rebuild(ctx); err != nil {
 		return fmt.Errorf("rebuild the address books: %w", err)
 	}
-	c.serve(loops)
-	defer c.serve(nil)
+	c.serve(loops, p.kubeovn.Kubeovn().V1().Subnets().Lister())
+	defer c.serve(nil, nil)
 
 	var running sync.WaitGroup
 	failed := make(chan error, len(loops))
@@ -245,10 +250,10 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-func (c *Controller) serve(loops []*reconcile.Loop) {
+func (c *Controller) serve(loops []*reconcile.Loop, subnets listers.SubnetLister) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running = loops
+	c.running, c.subnets = loops, subnets
 }
 
 // Healthy says why only a restart helps, or nil: a database that does not come back. Before Run has connected it is nil.

@@ -2,13 +2,20 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
 	nadfake "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/client/clientset/versioned/fake"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clienttesting "k8s.io/client-go/testing"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
@@ -245,6 +252,56 @@ func TestSecondFamilyIsAdded(t *testing.T) {
 		return s.Spec.CIDRBlock == "10.16.0.0/16,fd00:10:16::/64" && s.Spec.Gateway == "10.16.0.1,fd00:10:16::1" && c.subnetReady(s.Name)()
 	})
 	c.Eventually("the router has both default routes", func() bool { return count(c.Dump(), "^Logical_Router_Static_Route ") == 2 })
+}
+
+func TestSubnetMetrics(t *testing.T) {
+	subnet := func(protocol string, counts ...v1.BigInt) *v1.Subnet {
+		s := controllertest.Subnet("s", "", "")
+		s.Spec.Protocol = protocol
+		s.Status.V4AvailableIPs, s.Status.V6AvailableIPs, s.Status.V4UsingIPs, s.Status.V6UsingIPs = counts[0], counts[1], counts[2], counts[3]
+		return s
+	}
+	for _, test := range []struct {
+		subnet          *v1.Subnet
+		available, used float64
+	}{
+		{subnet(util.ProtocolIPv4, "10", "", "3", ""), 10, 3},
+		{subnet(util.ProtocolIPv6, "", "18446744073709551616", "", "4"), 18446744073709551616, 4},
+		{subnet(util.ProtocolDual, "10", "18446744073709551616", "3", "4"), 10, 4},
+	} {
+		if available, used := counts(test.subnet); available != test.available || used != test.used {
+			t.Errorf("%s: %v available, %v used", test.subnet.Spec.Protocol, available, used)
+		}
+	}
+
+	c := newCluster(t, defaults(), threeNodes[:1]...)
+	c.Eventually("the default subnet is counted", c.subnetReady(util.DefaultSubnet))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c.current)
+	c.Eventually("the metric of the default subnet", func() bool {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprint(families)
+		return strings.Contains(text, "subnet_available_ip_count") && strings.Contains(text, "10.16.0.0/16") && strings.Contains(text, "65533")
+	})
+	registry = prometheus.NewRegistry()
+	registry.MustRegister(New(defaults(), Clients{}))
+	if families, err := registry.Gather(); err != nil || len(families) > 0 {
+		t.Errorf("a replica that does not lead tells %v, %v", families, err)
+	}
+}
+
+// A missing permission is named instead of waited for.
+func TestRunNeedsItsPermissions(t *testing.T) {
+	f := controllertest.New(t)
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Group: v1.GroupName, Resource: "subnets"}, "", errors.New("no rule"))
+	f.KubeOVN.PrependReactor("list", "subnets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
+	err := New(defaults(), Clients{Kube: f.Kube, KubeOVN: f.KubeOVN, Attachments: nadfake.NewSimpleClientset()}).Run(t.Context())
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "list subnets") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestRunFailsWithoutDatabase(t *testing.T) {

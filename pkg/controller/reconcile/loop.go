@@ -34,7 +34,8 @@ type Loop struct {
 	mu      sync.Mutex
 	err     error
 	running int
-	pending sets.Set[string] // keys known at the start that had no sync yet; nil when the first pass is over
+	initial sets.Set[string] // keys known at the start
+	pending sets.Set[string] // those of them that had no sync yet; nil when the first pass is over
 	started bool
 	passed  chan struct{}
 }
@@ -48,7 +49,7 @@ func New(name string, workers int, sync Func) *Loop {
 		workers: max(workers, 1),
 		sync:    sync,
 		work:    workqueue.NewTypedRateLimitingQueue[string](limiter),
-		pending: sets.New[string](),
+		initial: sets.New[string](),
 		passed:  make(chan struct{}),
 	}
 }
@@ -63,7 +64,7 @@ func (l *Loop) Add(key string) {
 	}
 	l.mu.Lock()
 	if !l.started {
-		l.pending.Insert(key)
+		l.initial.Insert(key)
 	}
 	l.mu.Unlock()
 	l.work.Add(key)
@@ -75,6 +76,19 @@ func (l *Loop) Add(key string) {
 func (l *Loop) AddAfter(key string, d time.Duration) {
 	if key != "" {
 		l.work.AddAfter(key, d)
+	}
+}
+
+// AddForgotten enqueues those of keys that were not known at the start, once; later calls enqueue all of them.
+func (l *Loop) AddForgotten(keys []string) {
+	l.mu.Lock()
+	known := l.initial
+	l.initial = nil
+	l.mu.Unlock()
+	for _, key := range keys {
+		if !known.Has(key) {
+			l.Add(key)
+		}
 	}
 }
 
@@ -123,6 +137,7 @@ func (l *Loop) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.started = true
+	l.pending = l.initial.Clone()
 	l.closeIfPassed()
 }
 

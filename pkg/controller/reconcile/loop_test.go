@@ -215,6 +215,21 @@ func TestFirstPass(t *testing.T) {
 	<-empty.FirstPass()
 }
 
+func TestAddForgotten(t *testing.T) {
+	r := &record{}
+	loop := New(t.Name(), 1, r.sync)
+	loop.Add("known")
+	start(t, loop)
+	<-loop.FirstPass()
+	loop.AddForgotten([]string{"known", "forgotten"})
+	eventually(t, "the forgotten key", func() bool { return r.count("forgotten") == 1 && loop.Idle() })
+	if n := r.count("known"); n != 1 {
+		t.Errorf("the known key was synced %d times", n)
+	}
+	loop.AddForgotten([]string{"known"})
+	eventually(t, "the known key", func() bool { return r.count("known") == 2 })
+}
+
 func TestAddAfter(t *testing.T) {
 	r := &record{}
 	loop := New(t.Name(), 1, r.sync)

@@ -26,9 +26,9 @@ func (d Databases) Owners(kind string) []string {
 	return slices.Compact(keys)
 }
 
-// Run waits until every loop has synced all keys it knew at the start, and then wakes the keys that own rows. The sync of
-// a key whose object is gone wants nothing, which deletes what it left behind while the controller was down; the sync of
-// any other key finds nothing to do. Run returns when the keys are enqueued or ctx ends.
+// Run waits until every loop has synced all keys it knew at the start, and then wakes the other keys that own rows. The
+// sync of a key whose object is gone wants nothing, which deletes what it left behind while the controller was down. Run
+// returns when the keys are enqueued or ctx ends.
 func Run(ctx context.Context, rows Rows, loops []*reconcile.Loop) {
 	for _, loop := range loops {
 		select {
@@ -37,12 +37,8 @@ func Run(ctx context.Context, rows Rows, loops []*reconcile.Loop) {
 			return
 		}
 	}
-	logger := klog.FromContext(ctx)
+	klog.FromContext(ctx).V(1).Info("First pass is over, sweeping rows without an object")
 	for _, loop := range loops {
-		owners := rows.Owners(loop.Name())
-		logger.V(1).Info("Sweeping rows", "owner", loop.Name(), "keys", len(owners))
-		for _, key := range owners {
-			loop.Add(key)
-		}
+		loop.AddForgotten(rows.Owners(loop.Name()))
 	}
 }

@@ -1,0 +1,33 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// preflight lists one object of each kind that is read, so that a missing permission or resource type is an error with a
+// name and not an informer that waits for ever (northbound.md 2.1).
+func (c *Controller) preflight(ctx context.Context) error {
+	one := metav1.ListOptions{Limit: 1}
+	core, apps, own := c.Kube.CoreV1(), c.Kube.AppsV1(), c.KubeOVN.KubeovnV1()
+	for _, kind := range []struct {
+		name string
+		list func() error
+	}{
+		{"vpcs", func() error { _, err := own.Vpcs().List(ctx, one); return err }},
+		{"subnets", func() error { _, err := own.Subnets().List(ctx, one); return err }},
+		{"ips", func() error { _, err := own.IPs().List(ctx, one); return err }},
+		{"ippools", func() error { _, err := own.IPPools().List(ctx, one); return err }},
+		{"nodes", func() error { _, err := core.Nodes().List(ctx, one); return err }},
+		{"namespaces", func() error { _, err := core.Namespaces().List(ctx, one); return err }},
+		{"pods", func() error { _, err := core.Pods(metav1.NamespaceAll).List(ctx, one); return err }},
+		{"statefulsets", func() error { _, err := apps.StatefulSets(metav1.NamespaceAll).List(ctx, one); return err }},
+	} {
+		if err := kind.list(); err != nil {
+			return fmt.Errorf("list %s: %w", kind.name, err)
+		}
+	}
+	return nil
+}
