@@ -116,10 +116,8 @@ func (m *Manager) attach(ctx context.Context, s Spec, nic netlink.Link) error {
 	if err := (link.Driver{}).Sync(link.Device{Name: s.Name, MAC: nic.Attrs().HardwareAddr}); err != nil {
 		return err
 	}
-	for _, a := range addresses {
-		if err := copyAddress(a, bridge); err != nil {
-			return err
-		}
+	if err := setAddresses(bridge, addresses); err != nil {
+		return err
 	}
 	if err := move(nic, bridge); err != nil {
 		return err
@@ -131,23 +129,30 @@ func (m *Manager) attach(ctx context.Context, s Spec, nic netlink.Link) error {
 }
 
 // addresses are those that the bridge must have: what is on either device, and after both lost them (a reboot, a tap that was
-// made anew) what the bridge's row remembers.
+// made anew) what the bridge's row remembers. An address on the NIC that the row does not know was configured since (DHCP): it
+// takes the place of the bridge's addresses of that family.
 func (m *Manager) addresses(s Spec, nic netlink.Link) ([]netlink.Addr, error) {
 	out, err := movable(nic)
 	if err != nil {
 		return nil, err
+	}
+	known := m.Remembered(s.Name)
+	replaced := map[bool]bool{} // by "is IPv6"
+	for _, a := range out {
+		p := prefixOf(a)
+		replaced[p.Addr().Is6()] = replaced[p.Addr().Is6()] || len(known) > 0 && !slices.Contains(known, p)
 	}
 	if bridge, err := netlink.LinkByName(s.Name); err == nil {
 		more, err := movable(bridge)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, more...)
+		out = append(out, slices.DeleteFunc(more, func(a netlink.Addr) bool { return replaced[prefixOf(a).Addr().Is6()] })...)
 	}
 	if len(out) > 0 {
 		return out, nil
 	}
-	for _, p := range m.Remembered(s.Name) {
+	for _, p := range known {
 		a, err := netlink.ParseAddr(p.String())
 		if err != nil {
 			return nil, fmt.Errorf("remembered address %s: %w", p, err)
@@ -195,17 +200,20 @@ func (m *Manager) Detach(ctx context.Context, s Spec) error {
 // Bridges maps the ports of our bridges to their bridge, the bridge's own port left out.
 func (m *Manager) Bridges() map[string]string {
 	out := map[string]string{}
-	for _, name := range m.vswitch.Owners(OwnerKind) {
-		links, err := netlink.LinkList()
-		if err != nil {
-			return out
-		}
-		for _, l := range links {
-			port := l.Attrs().Name
-			o, ok := m.vswitch.Get("Port", port)
-			if ok && port != name && o.ExternalIDs[util.ExtOwner] == (ovs.Owner{Kind: OwnerKind, Key: name}).String() {
-				out[port] = name
-			}
+	bridges := m.vswitch.Owners(OwnerKind)
+	if len(bridges) == 0 {
+		return out
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return out
+	}
+	for _, l := range links {
+		name := l.Attrs().Name
+		o, _ := m.vswitch.Get("Port", name)
+		bridge, ours := strings.CutPrefix(o.ExternalIDs[util.ExtOwner], OwnerKind+"/")
+		if ours && bridge != name && slices.Contains(bridges, bridge) {
+			out[name] = bridge
 		}
 	}
 	return out

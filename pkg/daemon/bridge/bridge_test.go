@@ -328,6 +328,27 @@ func TestAttachedNICSurvivesVswitchd(t *testing.T) {
 	n.ping()
 }
 
+// A DHCP client keeps working on the NIC: what it configures there moves on, and only that family is replaced.
+func TestNewAddressOnTheNIC(t *testing.T) {
+	n := newNode(t)
+	n.startVswitchd()
+	n.attach()
+	kerneltest.AddAddr(t, "eth1", "172.30.17.99/24")
+	n.attach()
+	if got := n.state(); !strings.HasPrefix(got, "br-phy 172.30.17.99/24\nbr-phy fd00:17::13/64\n") {
+		t.Errorf("after a new address:\n%s", got)
+	}
+	t.Log("the same address again, as a renewal gives it")
+	kerneltest.AddAddr(t, "eth1", "172.30.17.99/24")
+	n.attach()
+	if got := n.state(); !strings.HasPrefix(got, "br-phy 172.30.17.99/24\nbr-phy fd00:17::13/64\n") {
+		t.Errorf("after a renewal:\n%s", got)
+	}
+	kerneltest.In(t, n.far, func() {
+		kerneltest.Run(t, "ping", "-c", "3", "-i", "0.1", "-W", "2", "172.30.17.99")
+	})
+}
+
 func TestAnotherNIC(t *testing.T) {
 	n := newNode(t)
 	kerneltest.Veth(t, "eth2", "far2", n.far)

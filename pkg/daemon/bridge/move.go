@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -57,6 +58,46 @@ func copyAddress(a netlink.Addr, to netlink.Link) error {
 	return nil
 }
 
+// setAddresses gives a device exactly these addresses besides its link-local ones.
+func setAddresses(link netlink.Link, want []netlink.Addr) error {
+	for _, a := range want {
+		if err := copyAddress(a, link); err != nil {
+			return err
+		}
+	}
+	have, err := movable(link)
+	if err != nil {
+		return err
+	}
+	removed := false
+	for _, a := range have {
+		if slices.ContainsFunc(want, func(w netlink.Addr) bool { return prefixOf(w) == prefixOf(a) }) {
+			continue
+		}
+		removed = true
+		if err := netlink.AddrDel(link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("remove address %s from %s: %w", a.IPNet, link.Attrs().Name, err)
+		}
+	}
+	if !removed {
+		return nil
+	}
+	// The kernel removes later addresses of a network together with its first one.
+	for _, a := range want {
+		if err := copyAddress(a, link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prefixOf is an address with the length of its network.
+func prefixOf(a netlink.Addr) netip.Prefix {
+	ip, _ := netip.AddrFromSlice(a.IP)
+	ones, _ := a.Mask.Size()
+	return netip.PrefixFrom(ip.Unmap(), ones)
+}
+
 // moveRoutes points every route of one device to another, on-link routes before those with gateways.
 func moveRoutes(from, to netlink.Link) error {
 	have, err := routesOf(to)
@@ -72,7 +113,7 @@ func moveRoutes(from, to netlink.Link) error {
 		r := old
 		r.LinkIndex = to.Attrs().Index
 		r.ILinkIndex = 0
-		r.Flags = 0
+		r.Flags &= int(netlink.FLAG_ONLINK) // the others tell the state of the old device
 		if !slices.ContainsFunc(have, func(h netlink.Route) bool { return sameRoute(h, r) }) {
 			if err := netlink.RouteReplace(&r); err != nil {
 				return fmt.Errorf("move route %s to %s: %w", old, to.Attrs().Name, err)
