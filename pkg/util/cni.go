@@ -22,6 +22,9 @@ const (
 	PodLinkSuffix  = "_c"
 )
 
+// EventPodNetworkRemoveFailed is an event on a pod whose interface could not be removed (api.md 8.1).
+const EventPodNetworkRemoveFailed = "PodNetworkRemoveFailed"
+
 // PodNicVeth is the only value of the pod_nic_type annotation that is served.
 const PodNicVeth = "veth-pair"
 

@@ -58,7 +58,7 @@ func (s *Server) waited(what port.WaitFor, since time.Time) {
 type lookup struct {
 	*Server
 	req   api.Request
-	asked bool
+	asked bool // and it answered
 }
 
 func (l *lookup) plan(ctx context.Context) (*corev1.Pod, port.Spec, error) {
@@ -93,8 +93,8 @@ func (l *lookup) pod(ctx context.Context) (*corev1.Pod, error) {
 	if l.asked || l.cfg.LookupPod == nil {
 		return nil, unseen
 	}
-	l.asked = true
 	pod, err = l.cfg.LookupPod(ctx, l.req.PodNamespace, l.req.PodName)
+	l.asked = err == nil
 	if apierrors.IsNotFound(err) || err == nil && !l.meant(pod) {
 		return nil, &fault{
 			status: http.StatusInternalServerError, code: api.CodeUnknownContainer,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -90,6 +91,7 @@ func (s *Server) del(ctx context.Context, req api.Request) (any, error) {
 	defer unlock()
 	id := port.ID{Container: req.ContainerID, IfName: req.IfName}
 	if err := s.cfg.Ports.Remove(ctx, id); err != nil {
+		s.reportRemoval(req, err)
 		klog.FromContext(ctx).Error(err, "CNI DEL failed", "pod", klog.KRef(req.PodNamespace, req.PodName), "container", req.ContainerID)
 		return nil, err
 	}
@@ -140,25 +142,42 @@ func (s *Server) status(context.Context, struct{}) (any, error) {
 	return nil, nil
 }
 
-// report leaves an event on the pod. Without the pod object it names the pod of the request.
+// report leaves an event of an Add on the pod. Without the pod object it names the pod of the request.
 func (s *Server) report(req api.Request, pod *corev1.Pod, stage string, err error) {
 	if s.cfg.Recorder == nil || errors.Is(err, context.Canceled) {
 		return
 	}
 	if pod == nil {
-		pod = &corev1.Pod{}
-		pod.Name, pod.Namespace, pod.UID = req.PodName, req.PodNamespace, types.UID(req.PodUID)
+		pod = namedPod(req)
 	}
+	if err == nil {
+		s.cfg.Recorder.Event(pod, corev1.EventTypeNormal, util.EventPodNetworkConfigured, s.eventText(req, stage, nil))
+		return
+	}
+	s.cfg.Recorder.Event(pod, corev1.EventTypeWarning, util.EventPodNetworkConfigureFailed, s.eventText(req, stage, err))
+}
+
+// reportRemoval leaves an event of a Del that failed, where the runtime says which pod it was.
+func (s *Server) reportRemoval(req api.Request, err error) {
+	if s.cfg.Recorder == nil || req.PodName == "" || req.PodNamespace == "" {
+		return
+	}
+	s.cfg.Recorder.Event(namedPod(req), corev1.EventTypeWarning, util.EventPodNetworkRemoveFailed, s.eventText(req, "remove", err))
+}
+
+func namedPod(req api.Request) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: req.PodName, Namespace: req.PodNamespace, UID: types.UID(req.PodUID)}}
+}
+
+// eventText leaves out the container id: it differs at each attempt and would keep events from being counted together.
+func (s *Server) eventText(req api.Request, stage string, err error) string {
 	provider := req.Provider
 	if provider == "" {
 		provider = util.OvnProvider
 	}
 	text := fmt.Sprintf("stage=%s provider=%s interface=%s node=%s", stage, provider, req.IfName, s.cfg.NodeName)
-	if err == nil {
-		s.cfg.Recorder.Event(pod, corev1.EventTypeNormal, util.EventPodNetworkConfigured, text)
-		return
+	if err != nil {
+		text += " error=" + strings.ReplaceAll(err.Error(), req.ContainerID, "<container>")
 	}
-	// Container ids differ at each attempt and would keep events from being counted together.
-	text += " error=" + strings.ReplaceAll(err.Error(), req.ContainerID, "<container>")
-	s.cfg.Recorder.Event(pod, corev1.EventTypeWarning, util.EventPodNetworkConfigureFailed, text)
+	return text
 }

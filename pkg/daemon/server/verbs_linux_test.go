@@ -63,6 +63,29 @@ func TestVerbs(t *testing.T) {
 	assertFailure(t, f.client.Check(t.Context(), req), api.CodeTryAgainLater, "the vswitch database has no port")
 }
 
+// A Del fails only when Open vSwitch is away; it says so where the user looks, and the runtime calls again.
+func TestDelWithoutDatabase(t *testing.T) {
+	node := newTestNode(t)
+	f := newFixture(t, node, nil)
+	f.create(pod(35))
+	node.Port("net1", "p35.default", "00:00:00:00:01:23 10.1.0.35")
+	req := request(35)
+	req.NetNS = porttest.NewNetns(t)
+	_, err := f.client.Add(t.Context(), req)
+	must(t, err)
+	f.event()
+	node.StopDatabase()
+	assertFailure(t, f.client.Del(t.Context(), req), api.CodeTryAgainLater, "not connected to the database")
+	if e := f.event(); !strings.HasPrefix(e, "Warning PodNetworkRemoveFailed stage=remove provider=ovn interface=eth0 node=node1 error=") {
+		t.Errorf("event %q", e)
+	}
+	node.StartDatabase()
+	eventually(t, "the removal works again", func() bool { return f.client.Del(t.Context(), req) == nil })
+	if out := node.Vsctl("list-ports", "br-int"); strings.TrimSpace(out) != "" {
+		t.Errorf("ports left: %s", out)
+	}
+}
+
 func TestGC(t *testing.T) {
 	node := newTestNode(t)
 	f := newFixture(t, node, nil)
