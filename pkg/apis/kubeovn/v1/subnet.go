@@ -56,6 +56,7 @@ type Subnet struct {
 // +kubebuilder:validation:XValidation:rule=`(oldSelf.?cidrBlock.orValue("") == "") == (self.?cidrBlock.orValue("") == "")`,message="cidrBlock can be neither added to nor removed from a subnet",fieldPath=".cidrBlock"
 type SubnetSpec struct {
 	// Default marks the cluster's default subnet. The controller clears it on any other subnet.
+	// +kubebuilder:default=false
 	Default bool `json:"default"`
 	// Vpc is the VPC that the subnet belongs to. Empty becomes the default VPC for a subnet of OVN; it cannot change once set.
 	Vpc string `json:"vpc,omitempty"`
@@ -97,6 +98,7 @@ type SubnetSpec struct {
 	// GatewayNodeSelectors choose by labels the nodes of a centralized gateway.
 	GatewayNodeSelectors []metav1.LabelSelector `json:"gatewayNodeSelectors,omitempty"`
 	// NatOutgoing replaces the source address of traffic that leaves the cluster by that of the node.
+	// +kubebuilder:default=false
 	NatOutgoing bool `json:"natOutgoing"`
 	// NatOutgoingPolicyRules choose flows that natOutgoing does or does not apply to; the first rule that matches decides.
 	// +kubebuilder:validation:MaxItems=1000
@@ -119,6 +121,7 @@ type SubnetSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self == 0 || (self >= 68 && self <= 65535)`,message="mtu is not in the range 68 to 65535"
 	Mtu uint32 `json:"mtu,omitempty"`
 	// Private refuses traffic from other subnets, except from allowSubnets.
+	// +kubebuilder:default=false
 	Private bool `json:"private"`
 	// AllowSubnets are prefixes that can reach this subnet although it is private.
 	// +kubebuilder:validation:MaxItems=4096
