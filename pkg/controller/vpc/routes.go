@@ -57,14 +57,14 @@ func staticRoute(router string, spec *v1.StaticRoute) (ovs.StaticRoute, error) {
 	prefix, err := netip.ParsePrefix(route.Prefix)
 	if err != nil {
 		// The text is kept: a host prefix may stand without its mask.
-		host, hostErr := netip.ParseAddr(route.Prefix)
-		if hostErr != nil {
+		host, ok := address(route.Prefix)
+		if !ok {
 			return route, invalid("static route: invalid cidr %q", spec.CIDR)
 		}
 		prefix = netip.PrefixFrom(host, host.BitLen())
 	}
-	nexthop, err := netip.ParseAddr(route.Nexthop)
-	if err != nil {
+	nexthop, ok := address(route.Nexthop)
+	if !ok {
 		return route, invalid("static route %s: invalid nextHopIP %q", spec.CIDR, spec.NextHopIP)
 	}
 	if prefix.Addr().Is4() != nexthop.Is4() {
@@ -78,6 +78,15 @@ func staticRoute(router string, spec *v1.StaticRoute) (ovs.StaticRoute, error) {
 		return route, invalid("static route %s: unknown ecmpMode %s", spec.CIDR, spec.ECMPMode)
 	}
 	return route, nil
+}
+
+// address reads exactly one address, without a zone: that means something only on one host.
+func address(text string) (netip.Addr, bool) {
+	addrs, err := util.ParseAddrs(text)
+	if err != nil || len(addrs) != 1 {
+		return netip.Addr{}, false
+	}
+	return addrs[0], true
 }
 
 // joinDefaults send what no other route of a table knows to the nodes, over the join network's gateway.
@@ -135,7 +144,7 @@ func policyRoute(router string, spec *v1.PolicyRoute) (ovs.RouterPolicy, error) 
 		return policy, invalid("policy route %q: invalid nextHopIP, reroute needs one", spec.Match)
 	}
 	for _, hop := range policy.Nexthops {
-		if _, err := netip.ParseAddr(hop); err != nil {
+		if _, ok := address(hop); !ok {
 			return policy, invalid("policy route %q: invalid nextHopIP %q", spec.Match, hop)
 		}
 	}
