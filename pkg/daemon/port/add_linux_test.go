@@ -44,6 +44,11 @@ func TestTwoPods(t *testing.T) {
 			t.Errorf("no %q in %s", want, routes)
 		}
 	}
+	// The kernel's constants are as before the detection of conflicts.
+	if got := in(t, a.Netns, "sysctl", "-n", "net.ipv6.conf.eth0.dad_transmits", "net.ipv6.conf.eth0.router_solicitation_delay",
+		"net.ipv6.neigh.eth0.retrans_time_ms"); got != "1\n1\n1000\n" {
+		t.Errorf("IPv6 settings of the pod %q", got)
+	}
 	for netns, dev := range map[string]string{a.Netns: "eth0", hostNetns: a.HostLink()} {
 		features := in(t, netns, "ethtool", "-k", dev)
 		for _, want := range []string{"tx-checksumming: off", "tx-tcp-segmentation: off", "tx-tcp6-segmentation: off", "generic-receive-offload: off"} {
@@ -56,6 +61,35 @@ func TestTwoPods(t *testing.T) {
 		must(t, m.Remove(testContext(t), s.ID))
 	}
 	assertNothingLeft(t, node)
+}
+
+// A pod with a second network, whose interface has the longest name there is, is probed for with the kernel's own timing,
+// and leaves the default route to the first.
+func TestTwoInterfaces(t *testing.T) {
+	node := newNode(t)
+	node.Switch("net2", "10.2.0.1/24", "fd00:2::1/64")
+	m := newManager(t, node)
+	first, second := podSpec(t, 12), podSpec(t, 12)
+	second.Netns, second.IfName, second.DefaultRoute, second.FastDAD = first.Netns, "averylongname12", false, false
+	second.IfaceID, second.Provider, second.Network = "p12.default.net2.ns1.ovn", "net2.ns1.ovn", "net2"
+	second.MAC[3] = 2
+	second.Addresses, second.CIDRs = prefixes("10.2.0.12/24", "fd00:2::c/64"), prefixes("10.2.0.0/24", "fd00:2::/64")
+	second.CheckGateways, second.Routes = addrs("10.2.0.1", "fd00:2::1"), []Route{{netip.MustParsePrefix("10.3.0.0/16"), netip.MustParseAddr("10.2.0.1")}}
+	declare(node, first)
+	node.Port("net2", second.IfaceID, second.MAC.String()+" 10.2.0.12 fd00:2::c")
+	mustAdd(t, m, first)
+	mustAdd(t, m, second)
+	assertReaches(t, first, "10.1.0.1", "fd00:1::1", "10.2.0.1", "fd00:2::1")
+	got := in(t, first.Netns, "ip", "route")
+	if strings.Count(got, "default") != 1 || !strings.Contains(got, "default via 10.1.0.1 dev eth0") || !strings.Contains(got, "10.3.0.0/16 via 10.2.0.1 dev averylongname12") {
+		t.Errorf("routes %s", got)
+	}
+	must(t, m.Remove(testContext(t), second.ID))
+	assertPorts(t, m, first)
+	assertReaches(t, first, "10.1.0.1")
+	if out, err := porttest.In(first.Netns, "ip", "link", "show", second.IfName); err == nil {
+		t.Errorf("the pod keeps %s", out)
+	}
 }
 
 // TestAddRollsBack fails an Add at each of its stages: the reason is told, and nothing of it is left.

@@ -81,23 +81,21 @@ func (m *Manager) syncQoS(ctx context.Context, p Port, annotations map[string]st
 	if err != nil {
 		return false, fmt.Errorf("update port %s: %w", p.HostLink(), err)
 	}
-	// The qdisc is compared by the row: both are written together, and only we write either.
-	if result.Operations == 0 {
-		return false, nil
-	}
-	if !m.cfg.Userspace {
-		return true, nil
+	changed := result.Operations != 0
+	// A limit is put in place again even so: a privileged pod can remove it, and so can the end of a daemon between the two.
+	if !m.cfg.Userspace || !changed && q.EgressRate == 0 {
+		return changed, nil
 	}
 	netns, err := openNetns(p.Netns)
 	if err != nil {
-		return true, err
+		return changed, err
 	}
 	defer netns.Close()
 	pair, err := findVeth(p.ID, netns)
 	if err != nil {
-		return true, err
+		return changed, err
 	}
-	return true, pair.shapeEgress(q)
+	return changed, pair.shapeEgress(q)
 }
 
 // ownIDs leaves out the keys of other writers of an Interface's external_ids.

@@ -165,6 +165,8 @@ func TestSyncQoS(t *testing.T) {
 	if got := node.Vsctl("get", "interface", a.HostLink(), "ingress_policing_rate", "ingress_policing_burst"); got != "20000\n16000\n" {
 		t.Errorf("policing %q", got)
 	}
+	in(t, a.Netns, "tc", "qdisc", "del", "dev", "eth0", "root")
+	sync(limits, 0)
 	egress, ingress := throughput(t, a, b), throughput(t, b, a)
 	t.Logf("Mbit/s: free %.0f, egress limited to 20: %.1f, ingress limited to 30: %.1f", free, egress, ingress)
 	// How close to a limit traffic comes is up to the machine's load.
