@@ -22,8 +22,7 @@ import (
 // install runs dist/images/install.sh as a user does, with the one extra setting that the lab's kernel needs, and waits until all is ready.
 // The image's tag ends in a digest of its content: a changed image is rolled out like any new version.
 func (l *lab) install(ctx context.Context, archive string) error {
-	l.progress.step("importing the product's image")
-	if err := l.importImage(ctx, archive); err != nil {
+	if err := l.importImages(ctx, archive); err != nil {
 		return err
 	}
 	version, err := image.Tag(l.plan.Root, archive)

@@ -54,21 +54,14 @@ func (l *lab) up(ctx context.Context, install bool) error {
 	if err != nil {
 		return err
 	}
-	type built struct {
-		archive string
-		err     error
-	}
-	product := make(chan built, 1)
+	product := func() (string, error) { return "", nil }
 	if install {
-		go func() { // beside the start of the nodes
-			archive, err := l.product(ctx)
-			product <- built{archive, err}
-		}()
+		product = l.background(ctx) // beside the start of the nodes
 	}
 	if err := l.machine(); err != nil {
 		return err
 	}
-	if err := l.boot(ctx, tests); err != nil {
+	if err := l.boot(ctx, tests, product); err != nil {
 		return err
 	}
 	if err := l.writeEnv(); err != nil {
@@ -78,16 +71,35 @@ func (l *lab) up(ctx context.Context, install bool) error {
 		l.progress.step("the cluster is up, without a network")
 		return nil
 	}
-	l.progress.step("waiting for the product's image")
-	p := <-product
-	if p.err != nil {
-		return p.err
+	archive, err := product()
+	if err != nil {
+		return err
 	}
-	if err := l.install(ctx, p.archive); err != nil {
+	if err := l.install(ctx, archive); err != nil {
 		return err
 	}
 	l.progress.step("the lab is up; for kubectl: . %s", l.env())
 	return nil
+}
+
+// background starts to build the product's image and returns how to wait for it.
+func (l *lab) background(ctx context.Context) func() (string, error) {
+	var archive string
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		archive, err = l.product(ctx)
+	}()
+	return func() (string, error) {
+		select {
+		case <-done:
+		default:
+			l.progress.step("waiting for the product's image")
+			<-done
+		}
+		return archive, err
+	}
 }
 
 // programs builds Kubernetes where that was not done yet.
@@ -199,7 +211,7 @@ func makeTun() error {
 }
 
 // boot starts the control plane and every node that does not run, and waits until all nodes have registered.
-func (l *lab) boot(ctx context.Context, tests []string) error {
+func (l *lab) boot(ctx context.Context, tests []string, product func() (string, error)) error {
 	l.progress.step("starting the control plane on %s", l.control.Server())
 	if err := l.outside.Start(ctx); err != nil {
 		return err
@@ -210,28 +222,62 @@ func (l *lab) boot(ctx context.Context, tests []string) error {
 	if err := l.startControlPlane(ctx); err != nil {
 		return err
 	}
-	l.progress.step("starting %d nodes", len(l.nodes))
 	for _, n := range l.nodes { // one after the other: they share a certificate of kube-proxy
 		if err := n.Prepare(); err != nil {
 			return err
 		}
 	}
+	if err := l.sow(ctx, tests, product); err != nil {
+		return err
+	}
+	l.progress.step("starting %d nodes", len(l.nodes))
 	if err := l.eachNode(func(n *node.Node) error { return n.Boot(ctx) }); err != nil {
 		return err
 	}
 	if err := l.outside.Start(ctx); err != nil { // the switch's ports are the nodes' NICs
 		return err
 	}
-	l.progress.step("importing test images")
-	for _, archive := range tests {
-		if err := l.importImage(ctx, archive); err != nil {
-			return err
-		}
+	if err := l.importImages(ctx, tests...); err != nil {
+		return err
 	}
 	if err := l.eachNode((*node.Node).Join); err != nil {
 		return err
 	}
 	return l.register(ctx)
+}
+
+// sow makes the image store that new nodes start with, unless it is cached: the first node imports everything, the others and later labs get links to
+// what it has. Without a product to import there is nothing worth it.
+func (l *lab) sow(ctx context.Context, tests []string, product func() (string, error)) error {
+	key, err := image.StoreKey(l.plan.Root, tests)
+	if err != nil {
+		return err
+	}
+	name := "nodes-" + key
+	for _, n := range l.nodes {
+		n.Seed = filepath.Join(l.cache, name)
+	}
+	first := l.nodes[0]
+	if _, err := os.Stat(first.Seed); err == nil || first.PID() != 0 {
+		return nil
+	}
+	archive, err := product()
+	if err != nil || archive == "" {
+		return err
+	}
+	_, err = cache.Make(ctx, l.cache, name, func(ctx context.Context, path string) error {
+		l.progress.step("importing images into the first node")
+		if err := first.Boot(ctx); err != nil {
+			return err
+		}
+		for _, file := range append(tests, archive) {
+			if err := first.Import(ctx, file); err != nil {
+				return err
+			}
+		}
+		return first.SaveStore(ctx, path)
+	})
+	return err
 }
 
 // startControlPlane starts etcd and the API server, and when that is ready its clients: they give up when their rights are not there yet.
@@ -262,17 +308,16 @@ func (l *lab) ended() error {
 	return nil
 }
 
-// importImage puts an image archive into every node that does not have it.
-func (l *lab) importImage(ctx context.Context, archive string) error {
+// importImages puts image archives into every node that does not have them.
+func (l *lab) importImages(ctx context.Context, archives ...string) error {
+	l.progress.step("importing images")
 	return l.eachNode(func(n *node.Node) error {
-		mark := filepath.Join(l.plan.NodeDir(n.Node), "images", filepath.Base(archive))
-		if _, err := os.Stat(mark); err == nil {
-			return nil
+		for _, archive := range archives {
+			if err := n.Import(ctx, archive); err != nil {
+				return err
+			}
 		}
-		if err := n.Import(ctx, archive); err != nil {
-			return err
-		}
-		return errors.Join(os.MkdirAll(filepath.Dir(mark), 0o755), os.WriteFile(mark, nil, 0o644))
+		return nil
 	})
 }
 

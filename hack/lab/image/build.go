@@ -225,6 +225,20 @@ func digest(dirs ...string) (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil))[:16], nil
 }
 
+// StoreKey names an image store by what changes seldom: the test images and the product's Dockerfile.
+func StoreKey(root string, tests []string) (string, error) {
+	dockerfile, err := os.ReadFile(filepath.Join(root, "dist", "images", "Dockerfile"))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	sum.Write(dockerfile)
+	for _, file := range slices.Sorted(slices.Values(tests)) {
+		fmt.Fprintln(sum, filepath.Base(file))
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))[:16], nil
+}
+
 func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil

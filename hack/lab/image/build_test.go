@@ -106,6 +106,36 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+func TestStoreKey(t *testing.T) {
+	checkout := func(dockerfile string) string {
+		t.Helper()
+		root := t.TempDir()
+		dir := filepath.Join(root, "dist", "images")
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return root
+	}
+	key := func(dockerfile string, tests ...string) string {
+		t.Helper()
+		k, err := StoreKey(checkout(dockerfile), tests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	first := key("FROM x\n", "/cache/a.tar", "/cache/b.tar")
+	if first != key("FROM x\n", "/other/b.tar", "/other/a.tar") {
+		t.Error("order and folder of the archives change the key")
+	}
+	if first == key("FROM y\n", "/cache/a.tar", "/cache/b.tar") || first == key("FROM x\n", "/cache/a.tar", "/cache/c.tar") {
+		t.Error("another Dockerfile or archive has the same key")
+	}
+	if _, err := StoreKey(t.TempDir(), nil); err == nil {
+		t.Error("a checkout without a Dockerfile has a key")
+	}
+}
+
 func TestNewest(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range []string{"c.tar", "a.tar", "b.tar", "b.tar.lock"} {

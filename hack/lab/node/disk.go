@@ -53,7 +53,7 @@ func (n *Node) makeDisk(ctx context.Context) error {
 	for _, name := range cniPlugins() {
 		err = errors.Join(err, copyFile(filepath.Join("/usr/lib/cni", name), filepath.Join(disk, "opt", "cni", "bin", name)))
 	}
-	return err
+	return errors.Join(err, n.plant(ctx))
 }
 
 // clearRun makes the node's /run, which is memory on a real machine, as it is after boot.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +21,6 @@ import (
 	"github.com/kubeovn/kube-ovn/hack/lab/cgroup"
 	"github.com/kubeovn/kube-ovn/hack/lab/cluster"
 	"github.com/kubeovn/kube-ovn/hack/lab/daemon"
-	"github.com/kubeovn/kube-ovn/hack/lab/image"
 	"github.com/kubeovn/kube-ovn/hack/lab/network"
 	"github.com/kubeovn/kube-ovn/hack/lab/ns"
 	"github.com/kubeovn/kube-ovn/hack/lab/plan"
@@ -40,6 +38,9 @@ type Node struct {
 	lab     *plan.Lab
 	control cluster.Config
 	cache   string // kept visible inside the node
+
+	// Seed is a folder made by SaveStore that a new node's containerd starts with; empty or missing: with nothing.
+	Seed string
 }
 
 // New describes a node; nothing is made yet.
@@ -254,23 +255,6 @@ func (n *Node) Run(ctx context.Context, s *Streams, argv ...string) error {
 		}
 		return nil
 	})
-}
-
-// Import puts the images of an OCI archive into the node's containerd, reading only what it does not have.
-func (n *Node) Import(ctx context.Context, archive string) error {
-	blobs := filepath.Join(n.lab.NodeDir(n.Node), "var", "lib", "containerd", "io.containerd.content.v1.content", "blobs", "sha256")
-	read, write := io.Pipe()
-	go func() {
-		write.CloseWithError(image.Stream(write, archive, func(digest string) bool {
-			_, err := os.Stat(filepath.Join(blobs, strings.TrimPrefix(digest, "sha256:")))
-			return err == nil
-		}))
-	}()
-	var said bytes.Buffer
-	if err := n.Run(ctx, &Streams{In: read, Out: &said, Err: &said}, "ctr", "--namespace=k8s.io", "images", "import", "-"); err != nil {
-		return fmt.Errorf("import %s into node %s: %w: %s", archive, n.Name, errors.Join(err, read.Close()), strings.TrimSpace(said.String()))
-	}
-	return nil
 }
 
 // Find are the ids, as the machine counts, of the node's processes with the given program name.
