@@ -315,11 +315,11 @@ ensure_tls() {
 # A rolling update would let members of the old and of the new list run side by side: standalone servers with empty
 # databases next to the one with the data. So all stop before the list changes.
 stop_databases_for_new_members() {
-  local have
-  k get deployment ovn-central >/dev/null 2>&1 || return 0
-  have="$(k get deployment ovn-central -o jsonpath='{.spec.template.spec.containers[0].env[?(@.name=="NODE_IPS")].value}')"
-  [ "$have" != "$NODE_IPS" ] || return 0
-  say "members of ovn-central change from \"$have\" to \"$NODE_IPS\": stop the databases, pods keep their traffic"
+  local running
+  running="$(k get pods -l app=ovn-central -o jsonpath='{range .items[*]}[{.spec.containers[0].env[?(@.name=="NODE_IPS")].value}]{"\n"}{end}' |
+    sort -u | grep -vxF "[$NODE_IPS]" || true)"
+  [ -n "$running" ] || return 0
+  say "members of ovn-central change from $running to [$NODE_IPS]: stop the databases, pods keep their traffic"
   k scale deployment/ovn-central --replicas=0 >/dev/null
   k wait --for=delete pod -l app=ovn-central --timeout="$ROLLOUT_TIMEOUT" >/dev/null
 }
