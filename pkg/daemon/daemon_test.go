@@ -318,6 +318,9 @@ func TestDaemonRepairs(t *testing.T) {
 	t.Log("port removed by somebody")
 	m.Vsctl("del-port", "br-int", "ovn0")
 	m.whole()
+	t.Log("tunnel bridge removed by somebody")
+	m.Vsctl("del-br", "br-phy")
+	m.whole()
 	t.Log("settings edited by somebody")
 	m.Vsctl("set", "open", ".", "external_ids:ovn-encap-ip=1.2.3.4")
 	porttest.Eventually(t, "encap address", func() error {

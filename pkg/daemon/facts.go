@@ -3,6 +3,8 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -20,7 +22,7 @@ const (
 )
 
 // links lists the node's devices without those of pods. A bridge of ours that lost its addresses has those that its row
-// remembers: they must come back.
+// remembers, and a NIC whose bridge is gone those that it brought: they must come back.
 func links(bridges *bridge.Manager) ([]node.Link, error) {
 	all, err := netlink.LinkList()
 	if err != nil {
@@ -41,14 +43,23 @@ func links(bridges *bridge.Manager) ([]node.Link, error) {
 		if err != nil {
 			return nil, fmt.Errorf("device %s: %w", a.Name, err)
 		}
-		if len(addresses) == 0 && ours[a.Name] {
+		switch {
+		case len(routable(addresses)) > 0:
+		case ours[a.Name]:
 			addresses = bridges.Remembered(a.Name)
+		case ports[a.Name] == "":
+			addresses = append(addresses, bridges.Lost(a.Name)...)
 		}
 		out = append(out, node.Link{
 			Name: a.Name, MTU: a.MTU, Loopback: a.Flags&net.FlagLoopback != 0, Bridge: ports[a.Name], Addresses: addresses,
 		})
 	}
 	return out, nil
+}
+
+// routable leaves link-local addresses out.
+func routable(addresses []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(addresses), func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
 }
 
 // datapath tells whether Open vSwitch runs the userspace datapath: what ovn-controller was told to make br-int with, or

@@ -23,6 +23,7 @@ import (
 	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
 	kubeovninformers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/daemon/bridge"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
 
@@ -71,7 +72,7 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 	if err := errors.Join(err1, err2, err3, err4, errPods); err != nil {
 		return nil, fmt.Errorf("watch the API: %w", err)
 	}
-	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror} {
+	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, bridge.OwnerKind} {
 		d.deps.VSwitch.OnDrift(kind, func(string) { d.mark() })
 	}
 	d.deps.VSwitch.Observe(vswitchTable, func(ovs.Observation) { d.mark() })

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -48,10 +49,17 @@ func (e *RefusedError) Error() string {
 }
 
 // Manager attaches NICs.
-type Manager struct{ vswitch *ovs.Client }
+type Manager struct {
+	vswitch *ovs.Client
+
+	mu   sync.Mutex
+	last map[string][]netip.Prefix // by NIC: what its bridge had, for the case that the row is lost too
+}
 
 // New returns a manager that writes to the node's vswitch database.
-func New(vswitch *ovs.Client) *Manager { return &Manager{vswitch: vswitch} }
+func New(vswitch *ovs.Client) *Manager {
+	return &Manager{vswitch: vswitch, last: map[string][]netip.Prefix{}}
+}
 
 // Attach makes the bridge exist with the NIC as a port and the NIC's addresses and routes on the bridge. It changes only what
 // differs, resumes after a crash, and moves everything back when it fails before the NIC was ever a port. Errors:
@@ -122,10 +130,27 @@ func (m *Manager) attach(ctx context.Context, s Spec, nic netlink.Link) error {
 	if err := move(nic, bridge); err != nil {
 		return err
 	}
+	m.remember(s.NIC, addresses)
 	if s.Userspace {
 		return ingress.Drop(s.NIC)
 	}
 	return nil
+}
+
+func (m *Manager) remember(nic string, addresses []netlink.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last[nic] = nil
+	for _, a := range addresses {
+		m.last[nic] = append(m.last[nic], prefixOf(a))
+	}
+}
+
+// Lost are the addresses that a NIC brought into a bridge which is gone with them.
+func (m *Manager) Lost(nic string) []netip.Prefix {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.last[nic])
 }
 
 // addresses are those that the bridge must have: what is on either device, and after both lost them (a reboot, a tap that was
@@ -151,6 +176,9 @@ func (m *Manager) addresses(s Spec, nic netlink.Link) ([]netlink.Addr, error) {
 	}
 	if len(out) > 0 {
 		return out, nil
+	}
+	if len(known) == 0 {
+		known = m.Lost(s.NIC)
 	}
 	for _, p := range known {
 		a, err := netlink.ParseAddr(p.String())
@@ -194,6 +222,7 @@ func (m *Manager) Detach(ctx context.Context, s Spec) error {
 	if _, err := m.vswitch.Apply(ctx, s.owner(), nil); err != nil {
 		return fmt.Errorf("remove bridge %s: %w", s.Name, err)
 	}
+	m.remember(s.NIC, nil)
 	return nil
 }
 

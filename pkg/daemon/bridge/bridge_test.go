@@ -369,6 +369,33 @@ func TestAnotherNIC(t *testing.T) {
 	n.ping()
 }
 
+func TestBridgeRemovedBySomebody(t *testing.T) {
+	n := newNode(t)
+	n.startVswitchd()
+	n.attach()
+	n.vsctl("del-br", "br-phy")
+	kerneltest.Eventually(t, 5*time.Second, func() string {
+		if _, err := netlink.LinkByName("br-phy"); err == nil {
+			return "vswitchd has not removed the bridge's device"
+		}
+		return ""
+	})
+	if got := n.manager.Lost("eth1"); len(got) != 2 {
+		t.Errorf("remembered for eth1: %v", got)
+	}
+	n.attach()
+	if got := n.state(); !strings.HasPrefix(got, "br-phy 172.30.17.13/24\nbr-phy fd00:17::13/64\n") {
+		t.Errorf("the addresses are lost:\n%s", got)
+	}
+	n.ping()
+	if err := n.manager.Detach(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.manager.Lost("eth1"); got != nil {
+		t.Errorf("a NIC that has its addresses back lost none: %v", got)
+	}
+}
+
 func TestAttachWithoutVswitchdGoesBack(t *testing.T) {
 	n := newNode(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -228,8 +228,6 @@ const (
 	service                = "10.233.0.10"
 )
 
-func marked(m uint64) func(*packet) { return func(p *packet) { p.mark = m } }
-
 func fromOutside(p *packet) { p.in, p.out = "eth0", "ovn0" }
 
 func TestFlows(t *testing.T) {
