@@ -6,6 +6,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -13,11 +14,12 @@ import (
 	"github.com/kubeovn/kube-ovn/test/integration/testbed"
 )
 
-// plane and program are shared by all tests, which run one after the other; every test starts with an empty plane and
+// plane, program and its kubeconfig are shared by all tests, which run one after the other; every test starts with an empty plane and
 // databases of its own.
 var (
-	plane   *testbed.Plane
-	program string
+	plane      *testbed.Plane
+	program    string
+	kubeconfig string // with the rights that the product's manifests give the controller
 )
 
 func TestMain(m *testing.M) {
@@ -42,6 +44,9 @@ func run(m *testing.M) (code int, err error) {
 	if plane, err = testbed.StartPlane(ctx); err != nil {
 		return 1, err
 	}
-	code = m.Run()
-	return code, plane.Stop()
+	defer func() { err = errors.Join(err, plane.Stop()) }()
+	if kubeconfig, err = plane.Restrict(ctx); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
 }

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -49,11 +48,11 @@ func newWorld(t *testing.T) *world {
 }
 
 // converged is a world with n nodes whose controller has nothing left to do.
-func converged(t *testing.T, nodes int) (*world, *testbed.Process) {
+func converged(t *testing.T, nodes int, args ...string) (*world, *testbed.Process) {
 	t.Helper()
 	w := newWorld(t)
 	w.addNodes(nodes)
-	c := w.start("controller-0")
+	c := w.start("controller-0", args...)
 	w.waitNodes(nodes)
 	w.settle()
 	return w, c
@@ -62,7 +61,8 @@ func converged(t *testing.T, nodes int) (*world, *testbed.Process) {
 // start runs a controller as the pod of that name. Leases are short, so that a successor need not wait long.
 func (w *world) start(name string, args ...string) *testbed.Process {
 	w.Helper()
-	args = append([]string{"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms", "--v=3"}, args...)
+	args = append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms",
+		"--v=3"}, args...)
 	c := testbed.StartController(w.T, program, plane, w.Central, name, args...)
 	w.controllers = append(w.controllers, c)
 	return c
@@ -388,9 +388,4 @@ func (w *world) createPods(namespace string, nodes int, names []string) {
 			w.Fatal(err)
 		}
 	}
-}
-
-// selector of a label, for lists.
-func selector(key, value string) metav1.ListOptions {
-	return metav1.ListOptions{LabelSelector: labels.Set{key: value}.String()}
 }

@@ -99,7 +99,7 @@ func (p *Plane) Writes(tb interface {
 	Fatal(...any)
 }) Writes {
 	tb.Helper()
-	ctx, cancel := timeout()
+	ctx, cancel := Timeout()
 	defer cancel()
 	text, err := p.Kube.CoreV1().RESTClient().Get().AbsPath("/metrics").SetHeader("Accept", "text/plain").DoRaw(ctx)
 	if err != nil {

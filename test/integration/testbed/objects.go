@@ -11,14 +11,15 @@ import (
 )
 
 // Node is a ready node without a kubelet.
-func Node(name, address string) *corev1.Node {
-	return &corev1.Node{
+func Node(name string, addresses ...string) *corev1.Node {
+	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
-		Status: corev1.NodeStatus{
-			Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}},
-			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
-		},
+		Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
 	}
+	for _, address := range addresses {
+		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: address})
+	}
+	return node
 }
 
 // Pod is a pod that the scheduler has bound to a node.
@@ -46,10 +47,10 @@ func Served(pod metav1.Object) bool {
 	return a[util.Key(util.OvnProvider, util.Allocated)] == "true" && a[util.Key(util.OvnProvider, util.Routed)] == "true"
 }
 
-// AddNodes makes n nodes node1, node2, ... with addresses from 192.168.123.21 on.
+// AddNodes makes n nodes node1, node2, ... with addresses from 192.168.123.21 and fd00:123::21 on.
 func (p *Plane) AddNodes(ctx context.Context, n int) error {
 	for i := range n {
-		node := Node(fmt.Sprintf("node%d", i+1), fmt.Sprintf("192.168.123.%d", 21+i))
+		node := Node(fmt.Sprintf("node%d", i+1), fmt.Sprintf("192.168.123.%d", 21+i), fmt.Sprintf("fd00:123::%d", 21+i))
 		if _, err := p.Kube.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); err != nil {
 			return err
 		}

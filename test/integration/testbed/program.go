@@ -151,7 +151,7 @@ func (p *Process) Tail() string {
 
 // Get reads a page of the program's HTTP server.
 func (p *Process) Get(path string) (string, error) {
-	ctx, cancel := timeout()
+	ctx, cancel := Timeout()
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port))+path, nil)
 	if err != nil {
@@ -233,7 +233,7 @@ func (p *Process) Usage() (cpu time.Duration, rss int64) {
 	return cpu, rss
 }
 
-// timeout is the context of one request of this package.
-func timeout() (context.Context, context.CancelFunc) {
+// Timeout is the context of one request of this package.
+func Timeout() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 30*time.Second)
 }
