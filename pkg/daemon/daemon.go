@@ -51,6 +51,7 @@ type Daemon struct {
 
 // New returns a daemon; it does nothing before Run.
 func New(cfg Config, deps Deps) *Daemon {
+	observeRequests()
 	return &Daemon{
 		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch),
 		dirty: make(chan struct{}, 1), tunnelled: make(chan struct{}),

@@ -26,7 +26,7 @@ func (d *Daemon) registry(ctx context.Context) *prometheus.Registry {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	r.MustRegister(server.Collectors()...)
 	r.MustRegister(ovs.Collectors()...)
-	r.MustRegister(klogCollector{}, systemCollector{d.cfg.NodeName, "/"})
+	r.MustRegister(restLatency, klogCollector{}, systemCollector{d.cfg.NodeName, "/"})
 	if !d.cfg.NonPrimary {
 		r.MustRegister(gatewayCollector{ctx, d.cfg.NodeName, d.deps.IPTables})
 	}
