@@ -45,6 +45,10 @@ func (l *lab) up(ctx context.Context, install bool) error {
 	if err := l.claim(ctx); err != nil {
 		return err
 	}
+	product := func() (string, error) { return "", nil }
+	if install {
+		product = l.background(ctx) // beside the rest, which partly waits for disk and network
+	}
 	programs, err := l.programs(ctx)
 	if err != nil {
 		return err
@@ -53,10 +57,6 @@ func (l *lab) up(ctx context.Context, install bool) error {
 	tests, err := image.TestImages(ctx, programs, node.PauseImage)
 	if err != nil {
 		return err
-	}
-	product := func() (string, error) { return "", nil }
-	if install {
-		product = l.background(ctx) // beside the start of the nodes
 	}
 	if err := l.machine(); err != nil {
 		return err
