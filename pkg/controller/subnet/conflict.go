@@ -35,7 +35,10 @@ func vpcConflict(in inputs) error {
 	case vpc == nil:
 		return invalid("vpc %s does not exist", s.Spec.Vpc)
 	case !vpc.Status.Standby:
-		return reconcile.Wait("vpc %s", vpc.Name)
+		if c := v1.FindCondition(vpc.Status.Conditions, v1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
+			return invalid("vpc %s is not ready: %s", vpc.Name, c.Message)
+		}
+		return reconcile.Wait("vpc %s", vpc.Name) // a new one is ready in a moment
 	}
 	return nil
 }

@@ -222,11 +222,11 @@ func (c *controller) announce(in inputs, verdict reconcile.Outcome) {
 	if old != nil && old.Reason == verdict.Reason && old.Message == verdict.Message {
 		return
 	}
-	kind := corev1.EventTypeWarning
 	if verdict.Ready {
-		kind = corev1.EventTypeNormal
+		c.Events.Event(in.subnet, corev1.EventTypeNormal, verdict.Reason, "the subnet is ready")
+		return
 	}
-	c.Events.Event(in.subnet, kind, verdict.Reason, verdict.Message)
+	c.Events.Event(in.subnet, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 }
 
 func (c *controller) facts(in inputs) facts {

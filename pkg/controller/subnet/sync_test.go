@@ -148,9 +148,7 @@ func TestDeletionWaitsForAddresses(t *testing.T) {
 	ip := w.use(t, "net1", "a.ns", "10.0.1.2")
 	w.Delete(s)
 	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetInUse)
-	if c := w.ready(s); !strings.Contains(c.Message, "a.ns") {
-		t.Errorf("the message does not name the user: %q", c.Message)
-	}
+	w.Eventually("the message names the user", func() bool { return strings.Contains(w.ready(s).Message, "a.ns") })
 	if !strings.Contains(w.Dump(), "Logical_Switch net1:") {
 		t.Error("the switch is gone while an address is used")
 	}

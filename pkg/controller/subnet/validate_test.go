@@ -195,6 +195,10 @@ func TestConflicts(t *testing.T) {
 			wantInvalid(t, conflicts(inputs{config: config, subnet: test.subnet, siblings: test.siblings, vpcs: vpcs, nodes: test.nodes}), test.message)
 		})
 	}
+	broken := vpc("broken", false)
+	broken.Status.Conditions = []v1.Condition{{Type: v1.ConditionReady, Status: metav1.ConditionFalse, Message: "invalid cidr"}}
+	wantInvalid(t, conflicts(inputs{config: config, subnet: controllertest.Subnet("s", "broken", "10.0.1.0/24"), vpcs: []*v1.Vpc{broken}}), "vpc broken is not ready: invalid cidr")
+
 	late := controllertest.Subnet("s", "late", "10.0.1.0/24")
 	if err := conflicts(inputs{config: config, subnet: late, vpcs: vpcs}); fmt.Sprint(err) != "waiting for vpc late" {
 		t.Errorf("vpc that is not ready: %v", err)

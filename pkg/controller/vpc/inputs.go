@@ -105,7 +105,7 @@ func subnetReady(s *v1.Subnet) bool {
 }
 
 func names(subnets []*v1.Subnet) []string {
-	list := make([]string, 0, len(subnets))
+	var list []string // null in JSON when there is none
 	for _, s := range subnets {
 		list = append(list, s.Name)
 	}
