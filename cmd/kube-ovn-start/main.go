@@ -30,6 +30,8 @@ const usage = `usage: kube-ovn-start COMMAND
 Settings come from the environment.
 `
 
+var errUsage = errors.New("wrong command line")
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := command(ctx, os.Args[1:])
@@ -39,6 +41,9 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "kube-ovn-start:", err)
+	if errors.Is(err, errUsage) {
+		fmt.Fprint(os.Stderr, "\n"+usage)
+	}
 	var exit *start.ExitError
 	if errors.As(err, &exit) && exit.Code != 0 {
 		os.Exit(exit.Code)
@@ -48,7 +53,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New(usage)
+		return errUsage
 	}
 	rest := args[1:]
 	switch args[0] {
@@ -81,7 +86,7 @@ func command(ctx context.Context, args []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("unknown command %q\n%s", args[0], usage)
+	return fmt.Errorf("unknown command %q: %w", args[0], errUsage)
 }
 
 func central(ctx context.Context) error {
@@ -105,7 +110,7 @@ func health(ctx context.Context, args []string) error {
 			return start.HealthOVS(ctx, os.Getenv, live)
 		}
 	}
-	return errors.New(usage)
+	return errUsage
 }
 
 // become replaces this process, so that signals and the exit code are those of the program itself.

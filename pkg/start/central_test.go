@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -265,6 +266,28 @@ func TestOneReplicaGrowsToACluster(t *testing.T) {
 		return found
 	}
 	first := leader()
+
+	// A leader that is stopped hands over: sooner than the election timer of 5 s would have it.
+	if err := running[first].stop(); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	label[first] = &labels{}
+	second := (first + 1) % 3
+	running[second].eventually("another leader", func(context.Context) error {
+		for i := range label {
+			if label[i].get()["ovn-nb-leader"] == "true" {
+				return nil
+			}
+		}
+		return errors.New("no leader")
+	})
+	if took := time.Since(stopped); took > 4*time.Second {
+		t.Errorf("another leader after %s", took)
+	}
+	running[first], label[first] = startCentral(t, all[first])
+	running[first].eventually("health after the return", healthy(all[first]))
+	first = leader()
 
 	// The cluster goes on without any one member, and takes it back.
 	victim := (first + 1) % 3

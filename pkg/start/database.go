@@ -244,6 +244,12 @@ func (d database) server(l layout, t TLS) daemon {
 			_, err := run(ctx, "ovs-appctl", "-T", "5", "-t", d.control, "version")
 			return err
 		},
+		// A leader that is asked to exit hands its leadership over first; one that gets a signal leaves the others to find
+		// out, which takes an election timer.
+		leave: func(ctx context.Context) error {
+			_, err := run(ctx, "ovs-appctl", "-T", "5", "-t", d.control, "exit")
+			return err
+		},
 	}
 }
 

@@ -53,6 +53,11 @@ func TestNode(t *testing.T) {
 	tool(t, nbctl(central, "ls-add", "s1", "--", "lsp-add", "s1", "p1", "--", "lsp-set-addresses", "p1", "00:00:00:00:00:01 10.16.0.2")...)
 
 	s := newSettings(t, map[string]string{"NODE_NAME": "node1", "OVN_DB_IPS": "127.0.0.1", "DATAPATH": "netdev"})
+	t.Cleanup(func() { // taps outlive vswitchd, which is the point of this test
+		for _, name := range []string{"port1", "br-int", "ovs-netdev"} {
+			_ = deleteLink(name)
+		}
+	})
 	r := startOVS(t, s, nil)
 	r.eventually("life", func(ctx context.Context) error { return HealthOVS(ctx, s.get, true) })
 

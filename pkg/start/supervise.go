@@ -19,6 +19,8 @@ type daemon struct {
 	env  []string
 	// ready is asked after the first start until it returns nil.
 	ready func(ctx context.Context) error
+	// leave, if set, asks the daemon to end before SIGTERM does.
+	leave func(ctx context.Context) error
 }
 
 // limits of a supervisor; variables only in tests.
@@ -120,7 +122,7 @@ func (s *supervisor) keep(ctx context.Context, c *child, cmd *exec.Cmd, exited <
 		var err error
 		select {
 		case <-ctx.Done():
-			s.terminate(c.name, cmd, exited)
+			s.terminate(context.WithoutCancel(ctx), c.daemon, cmd, exited)
 			return
 		case err = <-exited:
 		}
@@ -150,15 +152,17 @@ func (s *supervisor) keep(ctx context.Context, c *child, cmd *exec.Cmd, exited <
 	}
 }
 
-func (s *supervisor) terminate(name string, cmd *exec.Cmd, exited <-chan error) {
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	timer := time.NewTimer(s.limits.stopTimeout)
-	defer timer.Stop()
+func (s *supervisor) terminate(ctx context.Context, d daemon, cmd *exec.Cmd, exited <-chan error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.stopTimeout)
+	defer cancel()
+	if d.leave == nil || d.leave(ctx) != nil {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+	}
 	select {
 	case <-exited:
-		klog.InfoS("Stopped", "daemon", name)
-	case <-timer.C:
-		klog.InfoS("Daemon ignored SIGTERM and is killed", "daemon", name)
+		klog.InfoS("Stopped", "daemon", d.name)
+	case <-ctx.Done():
+		klog.InfoS("Daemon does not end and is killed", "daemon", d.name)
 		_ = cmd.Process.Kill()
 		<-exited
 	}
