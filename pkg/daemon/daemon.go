@@ -29,6 +29,7 @@ const (
 	firstRetry     = time.Second            // after a pass that failed; doubles up to resync
 	collectEvery   = time.Minute            // stale ports
 	datapathPoll   = time.Second
+	discoverPoll   = 2 * time.Second
 	collectTimeout = 30 * time.Second
 )
 
@@ -42,7 +43,7 @@ type Daemon struct {
 	userspace bool // the datapath, fixed when Run has seen it
 	ports     *port.Manager
 	dirty     chan struct{}
-	tunnelled chan struct{} // closed when the tunnel NIC is in place for the first time
+	tunnelled chan int // gets the MTU of pods when the tunnel NIC is in place for the first time
 	once      sync.Once
 
 	state  atomic.Pointer[node.State] // of the last pass
@@ -54,7 +55,7 @@ func New(cfg Config, deps Deps) *Daemon {
 	observeRequests()
 	return &Daemon{
 		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch),
-		dirty: make(chan struct{}, 1), tunnelled: make(chan struct{}),
+		dirty: make(chan struct{}, 1), tunnelled: make(chan int, 1),
 	}
 }
 
@@ -83,13 +84,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 		group.Go(func() error { d.reconcile(ctx); return nil })
+		var mtu int
 		select {
-		case <-d.tunnelled:
+		case mtu = <-d.tunnelled:
 		case <-ctx.Done():
 			return nil
 		}
 		recorder := d.recorder(ctx)
-		srv, err := server.New(d.serverConfig(recorder))
+		srv, err := server.New(d.serverConfig(recorder, mtu))
 		if err != nil {
 			return fmt.Errorf("CNI server: %w", err)
 		}
@@ -105,7 +107,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) serverConfig(recorder record.EventRecorder) server.Config {
+func (d *Daemon) serverConfig(recorder record.EventRecorder, mtu int) server.Config {
 	return server.Config{
 		NodeName: d.cfg.NodeName,
 		Pods:     d.watches.pods, Subnets: d.watches.subnets, Nodes: d.watches.nodes,
@@ -114,7 +116,7 @@ func (d *Daemon) serverConfig(recorder record.EventRecorder) server.Config {
 		Ports:     d.ports,
 		Recorder:  recorder,
 		Defaults: port.Defaults{
-			MTU:             d.state.Load().Tunnel.PodMTU,
+			MTU:             mtu,
 			DetectConflicts: d.cfg.DetectConflicts,
 			Underlay:        announce.RFC5227(),
 			Overlay:         announce.Local(),

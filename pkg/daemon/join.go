@@ -27,14 +27,14 @@ const (
 // the end of the process: pods of this node still talk to each other.
 func (d *Daemon) watchJoin(ctx context.Context) {
 	log := klog.FromContext(ctx)
-	if d.cfg.NonPrimary {
-		d.becomeReady(ctx)
-		return
-	}
 	var w joinWatch
 	for {
 		wait := pingSoon
-		if j := d.state.Load().Join; j == nil {
+		if d.cfg.NonPrimary {
+			if d.becomeReady(ctx) {
+				return
+			}
+		} else if j := d.state.Load().Join; j == nil {
 			d.health.waiting(fmt.Sprintf("the controller has not given node %s its address in the join network", d.cfg.NodeName))
 		} else {
 			err := pingAll(ctx, j.Gateways, pingTimeout)

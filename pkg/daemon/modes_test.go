@@ -2,13 +2,18 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ktesting "k8s.io/client-go/testing"
 
 	"github.com/kubeovn/kube-ovn/pkg/daemon/port/porttest"
 )
@@ -96,4 +101,28 @@ func (m *machine) expectMirror(want ...string) {
 		}
 		return nil
 	})
+}
+
+// A daemon that starts before the API server answers waits for it.
+func TestDaemonWaitsForTheAPIServer(t *testing.T) {
+	m := newMachine(t)
+	m.allocate()
+	var away atomic.Bool
+	away.Store(true)
+	m.kube.PrependReactor("*", "*", func(ktesting.Action) (bool, runtime.Object, error) {
+		return away.Load(), nil, errors.New("connection refused")
+	})
+	m.start()
+	porttest.Eventually(t, "waiting", func() error {
+		if code, text := m.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "connection refused") {
+			return fmt.Errorf("%d %s", code, text)
+		}
+		return nil
+	})
+	if code, text := m.get("/livez"); code != http.StatusOK {
+		t.Errorf("a restart would not help, yet livez says %d %s", code, text)
+	}
+	away.Store(false)
+	m.awaitReady()
+	m.whole()
 }

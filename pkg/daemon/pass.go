@@ -97,7 +97,7 @@ func (d *Daemon) pass(ctx context.Context) error {
 	}
 	errs = append(errs, errSets, errRules, d.applyJoin(ctx, s.Join))
 	if errSets == nil && errRules == nil {
-		errs = append(errs, sets.Prune(s.Sets))
+		errs = append(errs, sets.Prune(ctx, s.Sets))
 	}
 	return errors.Join(errs...)
 }
@@ -150,7 +150,7 @@ func (d *Daemon) applyTunnel(ctx context.Context, s node.State) error {
 	if _, err := d.deps.VSwitch.Apply(ctx, d.owner(ownerNode), []ovs.Row{t.Settings}); err != nil {
 		return fmt.Errorf("write tunnel settings: %w", err)
 	}
-	d.once.Do(func() { close(d.tunnelled) })
+	d.once.Do(func() { d.tunnelled <- t.PodMTU })
 	return d.tunnelChecksums()
 }
 
@@ -214,7 +214,7 @@ func (d *Daemon) removeRules(ctx context.Context) error {
 			return err
 		}
 	}
-	return (ipset.Driver{}).Prune(nil)
+	return (ipset.Driver{}).Prune(ctx, nil)
 }
 
 func (d *Daemon) owner(kind string) ovs.Owner { return ovs.Owner{Kind: kind, Key: d.cfg.NodeName} }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -62,7 +63,7 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 			d.mark()
 		}
 	}})
-	has, err3 := d.hasServiceCIDRs()
+	has, err3 := d.awaitServiceCIDRs(ctx)
 	var err4 error
 	if has {
 		services := cluster.Networking().V1().ServiceCIDRs()
@@ -104,6 +105,25 @@ func dropManagedFields(obj any) (any, error) {
 		o.SetManagedFields(nil)
 	}
 	return obj, nil
+}
+
+// awaitServiceCIDRs asks until the API server answers.
+func (d *Daemon) awaitServiceCIDRs(ctx context.Context) (bool, error) {
+	tick := time.NewTicker(discoverPoll)
+	defer tick.Stop()
+	for {
+		has, err := d.hasServiceCIDRs()
+		if err == nil {
+			return has, nil
+		}
+		klog.FromContext(ctx).Error(err, "The API server does not answer")
+		d.health.waiting(err.Error())
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // hasServiceCIDRs asks whether the API server knows the kind (Kubernetes 1.33 and later).

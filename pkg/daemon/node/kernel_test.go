@@ -50,7 +50,7 @@ func TestRulesAreCanonical(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := (ipset.Driver{}).Prune(nil); err != nil {
+			if err := (ipset.Driver{}).Prune(t.Context(), nil); err != nil {
 				t.Errorf("sets cannot go after their rules: %v", err)
 			}
 		})

@@ -1,15 +1,24 @@
 package ipset
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// How long Prune waits for sets that deleted rules still hold.
+const (
+	releaseTimeout = time.Second
+	releasePoll    = 20 * time.Millisecond
 )
 
 // Driver edits the sets of the network namespace it is used in.
@@ -34,8 +43,9 @@ func (Driver) Ensure(want []Set) error {
 	return nil
 }
 
-// Prune removes the sets of ours that are not wanted. Errors name the set, for instance one that a rule still refers to.
-func (Driver) Prune(want []Set) error {
+// Prune removes the sets of ours that are not wanted. nftables lets go of the sets of deleted rules some time later, so it
+// waits for that a little. Errors name the set, for instance one that a rule still refers to.
+func (Driver) Prune(ctx context.Context, want []Set) error {
 	have, err := list()
 	if err != nil {
 		return err
@@ -43,15 +53,34 @@ func (Driver) Prune(want []Set) error {
 	for _, s := range want {
 		delete(have, s.Name)
 	}
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
 	for name := range have {
 		if !strings.HasPrefix(name, util.SetPrefixV4) && !strings.HasPrefix(name, util.SetPrefixV6) {
 			continue
 		}
-		if err := netlink.IpsetDestroy(name); err != nil {
+		if err := destroy(ctx, name); err != nil {
 			return fmt.Errorf("ipset %s: destroy: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// destroy repeats while the set is in use.
+func destroy(ctx context.Context, name string) error {
+	tick := time.NewTicker(releasePoll)
+	defer tick.Stop()
+	for {
+		err := netlink.IpsetDestroy(name)
+		if !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // Names lists all sets of the namespace, ours and others'.

@@ -2,6 +2,7 @@ package ipset
 
 import (
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -113,7 +114,7 @@ func TestEnsureAndPrune(t *testing.T) {
 				t.Errorf("step %d: %s has %q, want %q", i, w.Name, got, step.expect[w.Name])
 			}
 		}
-		if err := d.Prune(step.want); err != nil {
+		if err := d.Prune(t.Context(), step.want); err != nil {
 			t.Fatalf("step %d: %v", i, err)
 		}
 	}
@@ -133,7 +134,7 @@ func TestSetInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	kerneltest.Run(t, "iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "ovn40a", "src", "-j", "ACCEPT")
-	if err := d.Prune(nil); err == nil || !strings.Contains(err.Error(), "ovn40a") {
+	if err := d.Prune(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "ovn40a") {
 		t.Errorf("a set in use cannot go; want an error with its name, got %v", err)
 	}
 	if err := d.Ensure([]Set{net4("ovn40a", "11.0.0.0/8")}); err != nil {
@@ -141,5 +142,42 @@ func TestSetInUse(t *testing.T) {
 	}
 	if got := members(t, "ovn40a"); got != "11.0.0.0/8" {
 		t.Errorf("members %q", got)
+	}
+}
+
+// Sets of others, of whatever type, with or without members, are read past and left.
+func TestForeignSets(t *testing.T) {
+	kerneltest.NewNetns(t)
+	for _, commands := range [][]string{
+		{"create KUBE-LOOP-BACK hash:ip,port,ip counters comment", "add KUBE-LOOP-BACK 10.0.0.1,tcp:80,10.0.0.1 comment me"},
+		{"create KUBE-6-CLUSTER-IP hash:ip,port family inet6 timeout 300", "add KUBE-6-CLUSTER-IP fd00::1,udp:53"},
+		{"create KUBE-NODE-PORT-LOCAL-TCP bitmap:port range 0-65535", "add KUBE-NODE-PORT-LOCAL-TCP 30000"},
+		{"create mine hash:net,iface skbinfo", "add mine 10.0.0.0/8,eth0"},
+		{"create all list:set", "add all mine"},
+		{"create nets hash:net,port,net", "add nets 10.0.0.0/8,tcp:80,11.0.0.0/8"},
+		{"create marks hash:ip,mark", "add marks 10.0.0.1,0x10"},
+	} {
+		for _, c := range commands {
+			out, err := exec.Command("ipset", strings.Fields(c)...).CombinedOutput()
+			if err != nil {
+				t.Logf("this kernel cannot %q: %s", c, out)
+				break
+			}
+		}
+	}
+	var d Driver
+	before, err := d.Names()
+	if err != nil || len(before) < 3 {
+		t.Fatalf("sets %v, %v", before, err)
+	}
+	if err := d.Ensure([]Set{net4("ovn40a", "10.0.0.0/8")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Prune(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	after, err := d.Names()
+	if err != nil || !cmp.Equal(before, after) {
+		t.Errorf("sets %v became %v, %v", before, after, err)
 	}
 }
