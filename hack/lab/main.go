@@ -52,7 +52,8 @@ func isCommand(args []string) bool { return args[0] == "exec" || args[0] == "ext
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("no verb\n" + usage)
+		fmt.Fprint(os.Stderr, usage)
+		return errors.New("no verb")
 	}
 	verb, args := args[0], args[1:]
 	switch verb { // the hidden verbs come without a checkout
@@ -62,6 +63,9 @@ func run(ctx context.Context, args []string) error {
 		return daemon.Spawn(args)
 	case node.InitVerb:
 		return node.Init(args[0])
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return nil
 	}
 	flags := pflag.NewFlagSet(verb, pflag.ContinueOnError)
 	nodes := flags.Int("nodes", 0, "number of nodes")
@@ -89,7 +93,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	do, ok := verbs[verb]
 	if !ok {
-		return fmt.Errorf("no verb %q\n%s", verb, usage)
+		fmt.Fprint(os.Stderr, usage)
+		return fmt.Errorf("no verb %q", verb)
 	}
 	l.verb = verb
 	return do(ctx, flags.Args())

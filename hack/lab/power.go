@@ -22,7 +22,7 @@ const hostName = "host"
 // exec runs a program in a node's namespaces.
 func (l *lab) exec(ctx context.Context, args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: lab exec NODE -- CMD...")
+		return errors.New("usage: lab exec NODE -- CMD [ARG]")
 	}
 	n, err := l.node(args[0])
 	if err != nil {
@@ -34,7 +34,7 @@ func (l *lab) exec(ctx context.Context, args []string) error {
 // ext runs a program in the outside network.
 func (l *lab) ext(ctx context.Context, args []string) error {
 	if len(args) < 1 {
-		return errors.New("usage: lab ext -- CMD...")
+		return errors.New("usage: lab ext -- CMD [ARG]")
 	}
 	return ns.InNetns(l.plan.OutsideNetns(), func() error {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)

@@ -48,7 +48,7 @@ func ProgramsDir() (string, error) {
 	}
 	path := filepath.Join(dir, programsName())
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("Kubernetes' programs are not built yet, run `bin/lab prepare`: %w", err)
+		return "", fmt.Errorf("the programs of Kubernetes are not built yet, run `bin/lab prepare`: %w", err)
 	}
 	return path, nil
 }

@@ -137,7 +137,7 @@ func Spawn(args []string) error {
 // Child is the body of ChildVerb: it joins the control group and becomes the program. It returns only on error.
 func Child(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: GROUP PROGRAM ARGS...")
+		return errors.New("usage: GROUP PROGRAM [ARG]")
 	}
 	if err := cgroup.Join(args[0]); err != nil {
 		return err
