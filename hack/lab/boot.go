@@ -119,7 +119,7 @@ func (l *lab) sow(ctx context.Context, tests []string, product func() (string, e
 		}
 		return first.SaveStore(ctx, path)
 	})
-	return err
+	return errors.Join(err, cache.Forget(l.cache, "nodes-*", name, 24*time.Hour))
 }
 
 // startControlPlane starts etcd and the API server, and when that is ready its clients: they give up when their rights are not there yet.

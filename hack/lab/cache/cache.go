@@ -55,6 +55,19 @@ func Make(ctx context.Context, dir, name string, create func(ctx context.Context
 	return path, nil
 }
 
+// Forget removes what matches the pattern in dir, except keep and what is younger than age: another checkout of this machine may be about to use it.
+func Forget(dir, pattern, keep string, age time.Duration) error {
+	paths, err := filepath.Glob(filepath.Join(dir, pattern))
+	for _, path := range paths {
+		info, statErr := os.Lstat(path)
+		if statErr != nil || filepath.Base(path) == keep || time.Since(info.ModTime()) < age {
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
+
 // lock takes an exclusive lock on a file that is created when missing; it ends with its process, so a killed one leaves nothing to clear.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)

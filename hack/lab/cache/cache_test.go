@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestDir(t *testing.T) {
@@ -85,6 +86,25 @@ func TestMakeWaitsNoLongerThanItsContext(t *testing.T) {
 	cancel()
 	if _, err := Make(ctx, dir, "thing", func(context.Context, string) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestForget(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-48 * time.Hour)
+	for name, made := range map[string]time.Time{"nodes-a": old, "nodes-b": old, "nodes-c": time.Now(), "other": old} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Join(path, "x"), 0o755), os.Chtimes(path, made, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Forget(dir, "nodes-*", "nodes-b", 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"nodes-a": false, "nodes-b": true, "nodes-c": true, "other": true} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want it kept: %v", name, err, want)
+		}
 	}
 }
 
