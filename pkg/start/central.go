@@ -91,16 +91,23 @@ func (c *Central) Run(ctx context.Context) error {
 	if err := s.start(ctx, c.northd()); err != nil {
 		return orNil(ctx, err)
 	}
-	leading := make(chan struct{})
-	leadCtx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer close(leading)
-		c.lead(leadCtx)
-	}()
-	err := s.wait(ctx)
-	cancel()
-	<-leading
-	return err
+	stop := alongside(ctx, c.lead, func(ctx context.Context) { rotateLogs(ctx, c.logs()) })
+	defer stop()
+	return s.wait(ctx)
+}
+
+func (c *Central) logs() []logFile {
+	out := []logFile{{path: c.northdLog(), reopen: func(ctx context.Context) error {
+		_, err := c.layout.appctl(ctx, "ovn-appctl", "ovn-northd", "vlog/reopen")
+		return err
+	}}}
+	for _, db := range []database{c.nb, c.sb} {
+		out = append(out, logFile{path: db.log, reopen: func(ctx context.Context) error {
+			_, err := run(ctx, "ovs-appctl", "-T", "5", "-t", db.control, "vlog/reopen")
+			return err
+		}})
+	}
+	return out
 }
 
 // orNil drops an error that only says that we were told to stop.
@@ -145,7 +152,7 @@ func (c *Central) northd() daemon {
 		nb, sb = c.tls.remotes(c.nodes, c.nb.port), c.tls.remotes(c.nodes, c.sb.port)
 	}
 	argv := []string{"ovn-northd", "-vconsole:info", "-vsyslog:off", "-vfile:info",
-		"--log-file=" + filepath.Join(c.layout.OVNLog, "ovn-northd.log"), "--no-chdir",
+		"--log-file=" + c.northdLog(), "--no-chdir",
 		"--pidfile=" + c.northdPid(), "--ovnnb-db=" + nb, "--ovnsb-db=" + sb,
 		"--n-threads=" + strconv.Itoa(max(c.northdThreads, 1))}
 	return daemon{
@@ -158,6 +165,8 @@ func (c *Central) northd() daemon {
 }
 
 func (c *Central) northdPid() string { return filepath.Join(c.layout.OVNRun, "ovn-northd.pid") }
+
+func (c *Central) northdLog() string { return filepath.Join(c.layout.OVNLog, "ovn-northd.log") }
 
 // northdStatus is "active", "standby" or "paused".
 func (c *Central) northdStatus(ctx context.Context) (string, error) {

@@ -118,19 +118,28 @@ func (o *OVS) Run(ctx context.Context) error {
 	if err := s.start(ctx, o.controller()); err != nil {
 		return orNil(ctx, err)
 	}
-	watching := make(chan struct{})
-	watchCtx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer close(watching)
-		if restore {
-			o.endRestore(watchCtx)
+	stop := alongside(ctx, o.watchSouthbound, func(ctx context.Context) { rotateLogs(ctx, o.logs()) },
+		func(ctx context.Context) {
+			if restore {
+				o.endRestore(ctx)
+			}
+		})
+	defer stop()
+	return s.wait(ctx)
+}
+
+func (o *OVS) logs() []logFile {
+	reopen := func(tool, daemon string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := o.layout.appctl(ctx, tool, daemon, "vlog/reopen")
+			return err
 		}
-		o.watchSouthbound(watchCtx)
-	}()
-	err = s.wait(ctx)
-	cancel()
-	<-watching
-	return err
+	}
+	return []logFile{
+		{path: filepath.Join(o.layout.OVSLog, "ovsdb-server.log"), reopen: reopen("ovs-appctl", "ovsdb-server")},
+		{path: filepath.Join(o.layout.OVSLog, "ovs-vswitchd.log"), reopen: reopen("ovs-appctl", "ovs-vswitchd")},
+		{path: filepath.Join(o.layout.OVNLog, "ovn-controller.log"), reopen: reopen("ovn-appctl", "ovn-controller")},
+	}
 }
 
 // systemID is the chassis name of the node: a random UUID that is made once and kept on the node.
