@@ -47,12 +47,14 @@ func flows(ctx context.Context, s settings) (string, error) {
 // TestNode runs a whole node on the userspace datapath: databases, OVS and ovn-controller, a port with an address.
 func TestNode(t *testing.T) {
 	needs(t, "ovsdb-server", "ovs-vswitchd", "ovn-northd", "ovn-controller")
-	central := newSettings(t, map[string]string{"POD_IP": "127.0.0.1"})
+	tls := certificates(t)
+	central := newSettings(t, map[string]string{"POD_IP": "127.0.0.1", "ENABLE_SSL": "true", "OVN_TLS_DIR": tls})
 	c, _ := startCentral(t, central)
 	c.eventually("databases", healthy(central))
 	tool(t, nbctl(central, "ls-add", "s1", "--", "lsp-add", "s1", "p1", "--", "lsp-set-addresses", "p1", "00:00:00:00:00:01 10.16.0.2")...)
 
-	s := newSettings(t, map[string]string{"NODE_NAME": "node1", "OVN_DB_IPS": "127.0.0.1", "DATAPATH": "netdev"})
+	s := newSettings(t, map[string]string{"NODE_NAME": "node1", "OVN_DB_IPS": "127.0.0.1", "DATAPATH": "netdev",
+		"ENABLE_SSL": "true", "OVN_TLS_DIR": tls})
 	t.Cleanup(func() { // taps outlive vswitchd, which is the point of this test
 		for _, name := range []string{"port1", "br-int", "ovs-netdev"} {
 			_ = deleteLink(name)
@@ -68,7 +70,7 @@ func TestNode(t *testing.T) {
 	for column, want := range map[string]string{
 		"external_ids:system-id":                id,
 		"external_ids:hostname":                 "node1",
-		"external_ids:ovn-remote":               "tcp:[127.0.0.1]:6642",
+		"external_ids:ovn-remote":               "ssl:[127.0.0.1]:6642",
 		"external_ids:ovn-encap-type":           "geneve",
 		"external_ids:ovn-bridge-datapath-type": "netdev",
 	} {
