@@ -1,5 +1,17 @@
 // Command lab brings up a real Kubernetes of several nodes on this one machine, with the product installed as a user installs it.
 //
-// Key: the lab's name, environment LAB, default kube-ovn. It reads the checkout in the working directory and the cache of built things; it writes
-// .lab/<name>/ and .lab/env, and in the kernel only what package plan names. Package cluster of this folder runs a control plane alone, for tests.
+// Key: the lab's name, environment LAB, default kube-ovn. It reads the checkout that it stands in and the cache of built things; it writes
+// .lab/<name>/, .lab/env and bin/image/, and in the kernel only what package plan names.
+//
+// Who does what:
+//
+//	plan      names and addresses; pure
+//	cache     what is slow to make, by version: Kubernetes' programs, base systems, image archives
+//	cluster   the control plane; tests and benchmarks use it without the rest
+//	network   bridges, NICs, the outside network
+//	node      one node: namespaces, disk, containerd, kubelet, kube-proxy
+//	image     test images, the product's image, and how a node gets them
+//	daemon    long-lived processes; ns, cgroup: what they run in
+//
+// Three hidden verbs are this program inside a node: __init becomes process 1, __spawn and __child become daemons.
 package main

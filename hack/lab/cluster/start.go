@@ -107,7 +107,7 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 func (c *ControlPlane) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("not ready after two minutes"))
 	defer cancel()
-	ready := make(chan error, 1)
+	ready := make(chan error, 1+len(c.processes)) // nobody reads the later ones
 	go func() { ready <- c.config.WaitReady(ctx) }()
 	for _, p := range c.processes {
 		go func() {
