@@ -42,6 +42,7 @@ type Daemon struct {
 
 	userspace bool // the datapath, fixed when Run has seen it
 	ports     *port.Manager
+	pings     pingTiming
 	dirty     chan struct{}
 	tunnelled chan int // gets the MTU of pods when the tunnel NIC is in place for the first time
 	once      sync.Once
@@ -54,7 +55,7 @@ type Daemon struct {
 func New(cfg Config, deps Deps) *Daemon {
 	observeRequests()
 	return &Daemon{
-		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch),
+		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch), pings: defaultPings(),
 		dirty: make(chan struct{}, 1), tunnelled: make(chan int, 1),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -141,6 +142,7 @@ func (m *machine) start() {
 	rules, err := iptables.New(ctx, node.Mark())
 	m.must(err)
 	d := New(m.cfg, Deps{Kube: m.kube, KubeOVN: m.ovn, VSwitch: m.Vswitch, IPTables: rules})
+	d.pings = pingTiming{timeout: 300 * time.Millisecond, soon: 100 * time.Millisecond, every: 500 * time.Millisecond, failures: 5}
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
 	m.stop = func() {

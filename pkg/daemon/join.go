@@ -15,13 +15,17 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// How the join gateway is watched.
-const (
-	pingTimeout  = time.Second
-	pingSoon     = time.Second     // between pings until one is answered
-	pingEvery    = 5 * time.Second // after that
-	pingFailures = 5               // lost in a row before the node is called unreachable
-)
+// pingTiming is how the join gateway is watched.
+type pingTiming struct {
+	timeout  time.Duration // of one ping
+	soon     time.Duration // between pings until one is answered
+	every    time.Duration // after that
+	failures int           // lost in a row before the node is called unreachable
+}
+
+func defaultPings() pingTiming {
+	return pingTiming{timeout: time.Second, soon: time.Second, every: 5 * time.Second, failures: 5}
+}
 
 // watchJoin pings the join gateway until ctx ends. Its answer is what makes the node ready; its silence starts repairs, never
 // the end of the process: pods of this node still talk to each other.
@@ -29,7 +33,7 @@ func (d *Daemon) watchJoin(ctx context.Context) {
 	log := klog.FromContext(ctx)
 	var w joinWatch
 	for {
-		wait := pingSoon
+		wait := d.pings.soon
 		if d.cfg.NonPrimary {
 			if d.becomeReady(ctx) {
 				return
@@ -37,7 +41,7 @@ func (d *Daemon) watchJoin(ctx context.Context) {
 		} else if j := d.state.Load().Join; j == nil {
 			d.health.waiting(fmt.Sprintf("the controller has not given node %s its address in the join network", d.cfg.NodeName))
 		} else {
-			err := pingAll(ctx, j.Gateways, pingTimeout)
+			err := pingAll(ctx, j.Gateways, d.pings.timeout)
 			if ctx.Err() != nil {
 				return
 			}
@@ -75,26 +79,26 @@ func (d *Daemon) judge(ctx context.Context, w *joinWatch, j *node.Join, err erro
 		if !w.ready {
 			w.ready = d.becomeReady(ctx)
 		}
-		return pingEvery
+		return d.pings.every
 	}
 	w.lost++
 	d.mark()
-	if w.lost < pingFailures {
-		return pingSoon
+	if w.lost < d.pings.failures {
+		return d.pings.soon
 	}
-	if w.lost == pingFailures || w.lost%60 == 0 {
+	if w.lost == d.pings.failures || w.lost%60 == 0 {
 		log.Error(err, "The join gateway does not answer", "lost", w.lost)
 	}
 	w.up = false
 	d.health.join(fmt.Errorf("join gateway: %w", err))
 	d.publishCondition(ctx, corev1.ConditionTrue, util.ReasonJoinGatewayUnreachable, fmt.Sprintf("ping check to gateway ip %s failed", gateways))
-	if w.lost%pingFailures == 0 && d.stuck(j.Port.Name) {
+	if w.lost%d.pings.failures == 0 && d.stuck(j.Port.Name) {
 		log.Info("Making the port anew: its device does not work", "port", j.Port.Name)
 		if _, err := d.deps.VSwitch.Apply(ctx, d.owner(ownerJoin), nil); err != nil {
 			log.Error(err, "The port could not be removed", "port", j.Port.Name)
 		}
 	}
-	return pingSoon
+	return d.pings.soon
 }
 
 // stuck says whether a port's device is missing or dead although vswitchd should have it.

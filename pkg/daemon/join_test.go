@@ -89,8 +89,8 @@ func TestJudge(t *testing.T) {
 	const bad = "True JoinSubnetGatewayUnreachable: ping check to gateway ip 100.64.0.1 failed"
 	silent := errors.New("no answer")
 
-	for i := 1; i < pingFailures; i++ {
-		if next, c := f.round(silent); next != pingSoon || c != "" {
+	for i := 1; i < f.pings.failures; i++ {
+		if next, c := f.round(silent); next != f.pings.soon || c != "" {
 			t.Errorf("loss %d: next in %s, condition %q: too early to judge", i, next, c)
 		}
 	}
@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(f.cfg.CNIConf.Dir, "a.conflist")); err == nil {
 		t.Error("the runtime was told to start pods")
 	}
-	if next, c := f.round(nil); next != pingEvery || c != good {
+	if next, c := f.round(nil); next != f.pings.every || c != good {
 		t.Errorf("next in %s, condition %q, want %q", next, c, good)
 	}
 	if err := f.health.ready(); err != nil {
@@ -120,7 +120,7 @@ func TestJudge(t *testing.T) {
 	if n := f.writes() - before; n != 0 {
 		t.Errorf("an unchanged condition was written %d times", n)
 	}
-	for range pingFailures - 1 {
+	for range f.pings.failures - 1 {
 		f.round(silent)
 	}
 	if err := f.health.ready(); err != nil {

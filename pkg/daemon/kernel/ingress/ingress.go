@@ -53,7 +53,11 @@ func Drop(device string) error {
 	}
 	conn.AddTable(table())
 	conn.AddChain(chain(device))
-	if err := conn.Flush(); err != nil {
+	err = conn.Flush()
+	if unsupported(err) {
+		err = dropRaw(device)
+	}
+	if err != nil {
 		return fmt.Errorf("drop ingress of %s: %w", device, err)
 	}
 	return nil
@@ -62,18 +66,31 @@ func Drop(device string) error {
 // Accept undoes Drop; a device that is not dropped, or gone, is no error.
 func Accept(device string) error {
 	dropping, err := Dropped(device)
-	if err != nil || !dropping {
+	if err != nil {
 		return err
 	}
 	conn, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
+	if !dropping {
+		// Nothing to delete; the answer tells whether the kernel has the family.
+		conn.AddTable(table())
+		if unsupported(conn.Flush()) {
+			return acceptRaw(device)
+		}
+		return nil
+	}
 	conn.DelChain(chain(device))
 	if err := conn.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("accept ingress of %s: %w", device, err)
 	}
 	return nil
+}
+
+// unsupported says whether the kernel lacks the netdev family.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT)
 }
 
 // Dropped says whether Drop is in effect for a device.
