@@ -254,6 +254,8 @@ choose_nodes() {
   local chosen="${CENTRAL_NODES//,/ }" node count
   if [ -z "$chosen" ]; then
     chosen="$(kubectl get nodes -l "$CENTRAL_LABEL=true" -o jsonpath='{.items[*].metadata.name}')"
+    # Nodes without our label run the databases of an installation by other means.
+    [ -n "$chosen" ] || chosen="$(k get pods -l app=ovn-central -o jsonpath='{.items[*].spec.nodeName}')"
     for node in $nodes; do
       count="$(echo "$chosen" | wc -w)"
       case " $chosen " in *" $node "*) continue ;; esac

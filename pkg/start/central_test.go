@@ -139,7 +139,7 @@ func TestDatabaseFilesAreNeverLost(t *testing.T) {
 		{name: "another database", aside: "name-OVN_Southbound", make: func(t *testing.T, db database) {
 			tool(t, "ovsdb-tool", "create", db.file, "/usr/share/ovn/ovn-sb.ovsschema")
 		}},
-		{name: "clustered file in standalone mode", wantErr: "member of a raft cluster", make: func(t *testing.T, db database) {
+		{name: "the only member of a cluster", aside: "clustered", make: func(t *testing.T, db database) {
 			tool(t, "ovsdb-tool", "create-cluster", db.file, db.schema, "tcp:127.0.0.1:6643")
 		}},
 		{name: "garbage", wantErr: "unreadable database", make: func(t *testing.T, db database) {
@@ -322,4 +322,31 @@ func TestOneReplicaGrowsToACluster(t *testing.T) {
 		}
 		return nil
 	})
+
+	// One of three members is not taken for the whole.
+	if err := running[victim].stop(); err != nil {
+		t.Fatal(err)
+	}
+	l := layout{OVNDB: all[victim]["OVN_DBDIR"], OVNRun: all[victim]["OVN_RUNDIR"], OVNShare: "/usr/share/ovn"}
+	if err := northbound(l, 6641, 6643).prepare(t.Context(), member{}); err == nil || !strings.Contains(err.Error(), "one of 3 members") {
+		t.Errorf("a member as standalone database: %v", err)
+	}
+}
+
+// TestOnlyMemberOfAClusterKeepsItsContent follows a cluster of one, which others install, to a standalone database.
+func TestOnlyMemberOfAClusterKeepsItsContent(t *testing.T) {
+	needs(t, "ovsdb-server", "ovn-northd", "ovn-nbctl")
+	s := newSettings(t, map[string]string{"POD_IP": "127.0.0.1"})
+	if err := os.MkdirAll(s["OVN_DBDIR"], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	content := filepath.Join(t.TempDir(), "content")
+	tool(t, "ovsdb-tool", "create", content, "/usr/share/ovn/ovn-nb.ovsschema")
+	tool(t, "ovsdb-tool", "transact", content, `["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"kept"}}]`)
+	tool(t, "ovsdb-tool", "create-cluster", filepath.Join(s["OVN_DBDIR"], "ovnnb_db.db"), content, "tcp:127.0.0.1:6643")
+	r, _ := startCentral(t, s)
+	r.eventually("health", healthy(s))
+	if out := tool(t, nbctl(s, "ls-list")...); !strings.Contains(out, "kept") {
+		t.Errorf("switches: %q", out)
+	}
 }

@@ -76,11 +76,48 @@ func (d database) prepare(ctx context.Context, m member) error {
 		_, err := run(ctx, "ovsdb-tool", "create", d.file, d.schema)
 		return err
 	case fileClustered:
-		return fmt.Errorf("%s: %s is a member of a raft cluster; put its content into a standalone file with "+
-			"'ovsdb-tool cluster-to-standalone' or list the members in NODE_IPS", d.name, d.file)
-	default:
-		return convert(ctx, d.file, d.schema)
+		if err := d.leaveCluster(ctx); err != nil {
+			return err
+		}
 	}
+	return convert(ctx, d.file, d.schema)
+}
+
+// leaveCluster makes a standalone file of the only member of a cluster, as an installation by others may have left it.
+func (d database) leaveCluster(ctx context.Context) error {
+	members, err := d.clusterSize(ctx)
+	if err != nil {
+		return err
+	}
+	if members != 1 {
+		return fmt.Errorf("%s: %s is one of %d members of a raft cluster, others may know more: list the members in NODE_IPS, "+
+			"or put its content into a standalone file with 'ovsdb-tool cluster-to-standalone'", d.name, d.file, members)
+	}
+	standalone := d.file + ".standalone"
+	if _, err := run(ctx, "ovsdb-tool", "cluster-to-standalone", standalone, d.file); err != nil {
+		return err
+	}
+	if err := d.putAside("clustered"); err != nil {
+		return err
+	}
+	klog.InfoS("The only member of a cluster became a standalone database", "database", d.name)
+	return os.Rename(standalone, d.file)
+}
+
+// clusterSize reads from the file's log how many members its cluster had last.
+func (d database) clusterSize(ctx context.Context) (int, error) {
+	log, err := run(ctx, "ovsdb-tool", "show-log", d.file)
+	if err != nil {
+		return 0, err
+	}
+	size := 0
+	for line := range strings.Lines(log) {
+		key, servers, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if key == "servers" || key == "prev_servers" {
+			size = strings.Count(servers, "(")
+		}
+	}
+	return size, nil
 }
 
 type fileState int

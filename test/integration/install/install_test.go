@@ -5,6 +5,7 @@
 package install
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -262,7 +263,17 @@ func TestInstallAndCleanUp(t *testing.T) {
 	if diff := cmp.Diff(pods, f.podNames("kube-system")); diff != "" {
 		t.Errorf("a second run replaced pods (-first +second):\n%s", diff)
 	}
+	// A certificate that ends soon, or is none, is renewed by the same authority.
+	authority := f.secret(t, "kube-ovn-tls")["cacert"]
+	if _, err := f.client.CoreV1().Secrets("kube-system").Patch(t.Context(), "kube-ovn-tls", types.MergePatchType,
+		[]byte(`{"data":{"cert":"bm9uZQ=="}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	f.must("install.sh", "VERSION=v99")
+	t.Run("renewed certificate", f.checkCertificate)
+	if renewed := f.secret(t, "kube-ovn-tls")["cacert"]; !bytes.Equal(authority, renewed) {
+		t.Error("the authority changed: running programs would refuse each other")
+	}
 	if upgraded := f.generations(); upgraded["daemonset/ovs-ovn"] == installed["daemonset/ovs-ovn"] {
 		t.Error("a new version is not rolled out")
 	}
