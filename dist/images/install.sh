@@ -352,11 +352,17 @@ wait_for_dns() {
     fail "deployment/coredns is not available after $ROLLOUT_TIMEOUT; see 'kubectl -n $NAMESPACE describe deployment/coredns'"
 }
 
-# Pods whose address is not the one this network gave them run on another network, or on none.
-restart_pods() {
+# "namespace name address annotations" of the pods that have an address of a pod network and come back when deleted.
+networked_pods() {
+  kubectl get pods -A -o go-template='{{range .items}}{{if and (not .spec.hostNetwork) .status.podIP (eq .spec.restartPolicy "Always")}}{{.metadata.namespace}} {{.metadata.name}} {{.status.podIP}}{{range $k, $v := .metadata.annotations}} {{$k}}={{printf "%q" $v}}{{end}}{{"\n"}}{{end}}{{end}}'
+}
+
+# Pods that ran before the first install are on another network, or on none, whatever their address is; later those are
+# whose address is not the one this network gave them.
+restart_pods() { # the pods that ran before the first install
   [ "$DEL_NON_HOST_NET_POD" = true ] || return 0
-  local template='{{range .items}}{{if and (not .spec.hostNetwork) .status.podIP (eq .spec.restartPolicy "Always")}}{{.metadata.namespace}} {{.metadata.name}} {{.status.podIP}}{{range $k, $v := .metadata.annotations}} {{$k}}={{printf "%q" $v}}{{end}}{{"\n"}}{{end}}{{end}}'
-  kubectl get pods -A -o go-template="$template" | awk '
+  local foreign="$1"
+  [ -n "$foreign" ] || foreign="$(networked_pods | awk '
     {
       ours = 0
       for (i = 4; i <= NF; i++)
@@ -365,8 +371,9 @@ restart_pods() {
           split(substr($i, index($i, "=") + 1), ips, ",")
           for (j in ips) if (ips[j] == $3) ours = 1
         }
-      if (!ours) print $1, $2
-    }' | while read -r namespace name; do
+      if (!ours) print
+    }')"
+  printf '%s' "$foreign" | while read -r namespace name _ || [ -n "$namespace" ]; do
     say "restart pod $namespace/$name, which is on another network"
     kubectl -n "$namespace" delete pod "$name" --ignore-not-found --wait=false >/dev/null </dev/null
   done
@@ -409,8 +416,9 @@ main() {
   esac
   command -v kubectl >/dev/null || fail "kubectl is not in PATH"
   check_settings
-  local first_install=true
+  local first_install=true foreign=""
   k get daemonset kube-ovn-cni >/dev/null 2>&1 && first_install=false
+  [ "$first_install" = false ] || foreign="$(networked_pods)"
   choose_nodes
   derive
   ensure_tls
@@ -427,7 +435,7 @@ main() {
   rollout deployment/kube-ovn-controller daemonset/kube-ovn-cni
   [ "$first_install" = false ] || restart_multus
   install_plugin
-  restart_pods
+  restart_pods "$foreign"
   wait_for_dns
   say "done: $IMAGE, datapath $DATAPATH, pods $POD_CIDR, join $JOIN_CIDR"
 }

@@ -224,7 +224,7 @@ func runController(s *scope, o options) (load, error) {
 	b.settle(c, central)
 
 	profiled := b.profile(c, o)
-	writes, transactions := b.plane.Writes(s), c.Transactions("OVN_Northbound")
+	writes, transactions, syncs := b.plane.Writes(s), c.Transactions("OVN_Northbound"), c.Syncs("pod")
 	l := b.steps(o.pods, c)
 	b.settle(c, central)
 	_, rss := c.Usage()
@@ -232,6 +232,7 @@ func runController(s *scope, o options) (load, error) {
 	line("controller.cpu_per_1000_pods", l.cpu.Seconds()*1000/float64(o.pods), "s")
 	line("controller.api_writes_per_pod", float64(added.Total()-o.pods)/float64(o.pods), "count") // the pods themselves are ours
 	line("controller.nb_txns_per_pod", float64(c.Transactions("OVN_Northbound")-transactions)/float64(o.pods), "count")
+	line("controller.syncs_per_pod", float64(c.Syncs("pod")-syncs)/float64(o.pods), "count")
 	line("controller.rss_5000", float64(rss)/(1<<20), "MB")
 	if err := profiled(); err != nil {
 		return l, err

@@ -200,6 +200,18 @@ func (p *Process) Transactions(db string) int {
 	return n
 }
 
+// Syncs counts the syncs of a controller's queue.
+func (p *Process) Syncs(queue string) int {
+	p.tb.Helper()
+	n := 0
+	for _, s := range p.Metrics("kube_ovn_controller_sync_seconds") {
+		if s.Labels["queue"] == queue {
+			n += int(s.Value)
+		}
+	}
+	return n
+}
+
 // Passed is nil when a controller leads and has synced at least n pods, which tells that its first pass over all of them is
 // done when there are n. A controller that waits for its turn is ready, too, so that readiness does not tell.
 func (p *Process) Passed(n int) error {
@@ -207,17 +219,10 @@ func (p *Process) Passed(n int) error {
 	if !p.Running() {
 		p.tb.Fatalf("%s ended\n%s", p.name, p.Tail())
 	}
-	text, err := p.Get("/metrics")
-	if err != nil {
+	if _, err := p.Get("/readyz"); err != nil {
 		return err // not listening yet
 	}
-	synced := 0
-	for _, s := range parseMetrics(text) {
-		if s.Name == "kube_ovn_controller_sync_seconds_count" && s.Labels["queue"] == "pod" {
-			synced += int(s.Value)
-		}
-	}
-	if synced < n {
+	if synced := p.Syncs("pod"); synced < n {
 		return fmt.Errorf("%d of %d pods were synced", synced, n)
 	}
 	return nil
