@@ -139,7 +139,7 @@ func TestStatefulSet(t *testing.T) {
 
 	replicas = 1
 	set.Spec.Replicas = &replicas
-	if set, err = plane.Kube.AppsV1().StatefulSets("default").Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
+	if _, err = plane.Kube.AppsV1().StatefulSets("default").Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.deletePods("default", "db-1")

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovstest"
@@ -112,6 +111,3 @@ func (c *Central) Versions() string {
 	}
 	return c.NB.Transact(c.tb, ops...)
 }
-
-// deadline bounds every wait of this package; reaching it is always a failure.
-const deadline = 60 * time.Second
