@@ -175,6 +175,13 @@ check_settings() {
   for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD SECURE_SERVING ENABLE_BIND_LOCAL_IP; do
     one_of "$name" true false
   done
+  # Better refused than silently without effect.
+  for name in ENABLE_OVN_IPSEC ENABLE_SINGLE_REPLICA_OVN ENABLE_IC; do
+    [ "${!name:-false}" = false ] || fail "$name=${!name} is not supported by this version"
+  done
+  for name in DEBUG_WRAPPER OVN_CENTRAL_LB_IP; do
+    [ -z "${!name:-}" ] || fail "$name=${!name} is not supported by this version"
+  done
   if [ "$DATAPATH" = netdev ] && [ "$TUNNEL_TYPE" = stt ]; then
     fail "TUNNEL_TYPE=stt needs DATAPATH=kernel"
   fi

@@ -190,6 +190,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		"OVN_CENTRAL_REPLICAS=2":          `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
 		"ENABLE_SSL=yes":                  `ENABLE_SSL="yes"`,
 		"TUNNEL_TYPE=stt DATAPATH=netdev": "needs DATAPATH=kernel",
+		"ENABLE_OVN_IPSEC=true":           "ENABLE_OVN_IPSEC=true is not supported by this version",
+		"DEBUG_WRAPPER=gdb":               "DEBUG_WRAPPER=gdb is not supported by this version",
 		"OVN_DB_IPS=":                     "--render needs OVN_DB_IPS",
 	} {
 		cmd := exec.Command("./install.sh", "--render")
