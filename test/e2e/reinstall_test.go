@@ -16,7 +16,11 @@ import (
 func TestCleanUpAndInstall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
+	installed := false
 	t.Cleanup(func() { // whatever happened, the tests that follow need a network
+		if installed {
+			return
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 		defer cancel()
 		if out, err := cluster.Lab(ctx, "up"); err != nil {
@@ -33,6 +37,7 @@ func TestCleanUpAndInstall(t *testing.T) {
 	if out, err := cluster.Lab(ctx, "up"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	installed = true
 	apply(t, namespaceYAML("e2e-again")+podYAML("e2e-again", "one", nodes[1])+podYAML("e2e-again", "two", nodes[2]))
 	addresses := ready(t, 90*time.Second, "e2e-again", "one", "two")
 	if err := cluster.Ping(ctx, "e2e-again", "one", addresses["two"]); err != nil {
