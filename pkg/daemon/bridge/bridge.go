@@ -82,7 +82,14 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 			}
 		}
 	}
-	if err := m.attach(ctx, s, nic); err != nil {
+	addresses, err := m.addresses(s, nic)
+	if err != nil {
+		return err
+	}
+	if _, err := m.vswitch.Apply(ctx, s.owner(), s.rows(nic.Attrs().HardwareAddr, addresses)); err != nil {
+		return fmt.Errorf("write bridge %s: %w", s.Name, err) // nothing has moved
+	}
+	if err := m.take(ctx, s, nic, addresses); err != nil {
 		err = fmt.Errorf("attach %s to bridge %s: %w", s.NIC, s.Name, err)
 		if attached {
 			return err // vswitchd may be restarting: the next pass goes on
@@ -93,16 +100,10 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 	return nil
 }
 
-func (m *Manager) attach(ctx context.Context, s Spec, nic netlink.Link) error {
-	addresses, err := m.addresses(s, nic)
-	if err != nil {
-		return err
-	}
+// take waits for vswitchd to open the devices of a bridge and moves what belongs to the NIC.
+func (m *Manager) take(ctx context.Context, s Spec, nic netlink.Link, addresses []netlink.Addr) error {
 	if err := netlink.LinkSetUp(nic); err != nil {
 		return fmt.Errorf("set %s up: %w", s.NIC, err)
-	}
-	if _, err := m.vswitch.Apply(ctx, s.owner(), s.rows(nic.Attrs().HardwareAddr, addresses)); err != nil {
-		return fmt.Errorf("write the bridge: %w", err)
 	}
 	for _, name := range []string{s.Name, s.NIC} {
 		if err := m.waitOpen(ctx, name); err != nil {

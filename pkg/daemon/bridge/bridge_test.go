@@ -411,6 +411,39 @@ func TestAttachWithoutVswitchdGoesBack(t *testing.T) {
 	}
 }
 
+// A database that is away must not make the daemon take apart what works.
+func TestAttachedNICStaysWhileTheDatabaseIsAway(t *testing.T) {
+	n := newNode(t)
+	n.startVswitchd()
+	n.attach()
+	n.server.Stop(t)
+	kerneltest.Eventually(t, 5*time.Second, func() string {
+		if err := n.manager.Attach(t.Context(), spec); !errors.Is(err, ovs.ErrDisconnected) {
+			return fmt.Sprintf("want ErrDisconnected, got %v", err)
+		}
+		return ""
+	})
+	n.expect("database away", "br-phy")
+	// The userspace datapath forwards nothing meanwhile: vswitchd polls its ports in the loop that waits for the database.
+	n.server.Restart(t)
+	kerneltest.Eventually(t, 20*time.Second, func() string {
+		if err := n.manager.Attach(t.Context(), spec); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	kerneltest.Eventually(t, 10*time.Second, func() (wrong string) {
+		kerneltest.In(t, n.far, func() {
+			if out, err := exec.Command("ping", "-c", "1", "-W", "1", "172.30.17.13").CombinedOutput(); err != nil {
+				wrong = string(out)
+			}
+		})
+		return wrong
+	})
+	n.expect("database back", "br-phy")
+	n.ping()
+}
+
 func TestRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(n *node)
