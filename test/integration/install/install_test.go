@@ -70,6 +70,13 @@ func setup(t *testing.T) *fixture {
 	for i, labels := range []map[string]string{{"node-role.kubernetes.io/control-plane": ""}, nil, nil} {
 		f.node(fmt.Sprintf("node%d", i+1), fmt.Sprintf("10.0.0.%d", i+1), labels)
 	}
+	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		_, err := f.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
+		return err == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("no default service account: %v", err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); f.playKubelet(ctx) }()
@@ -238,25 +245,29 @@ func (f *fixture) generations() map[string]int64 {
 
 func TestInstallAndCleanUp(t *testing.T) {
 	f := setup(t)
-	// An annotation of another key that holds newlines and an address must not be taken for ours.
-	f.pod("other-network", "10.244.0.5", map[string]string{"note": "x\ndefault foreign 1.2.3.4\n", "ovn.kubernetes.io/ip_address": "10.16.0.9"}, nil)
-	f.pod("ours", "10.16.0.5", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.5", "a": "b\nc"}, nil)
-	f.pod("ours-dual", "10.16.0.6", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.6,fd00::6"}, nil)
-	f.pod("ours-other-provider", "10.17.0.6", map[string]string{"nad.default.ovn.kubernetes.io/ip_address": "10.17.0.6"}, nil)
+	// Whatever runs before the first installation is on another network, even at an address that we give.
+	f.pod("early", "10.16.0.7", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.7"}, nil)
 	f.pod("host", "10.0.0.2", nil, func(s *corev1.PodSpec) { s.HostNetwork = true })
 	f.pod("job", "10.244.0.6", nil, func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyNever })
-
 	f.must("install.sh")
-	if diff := cmp.Diff([]string{"host", "job", "ours", "ours-dual", "ours-other-provider"}, f.podNames("default")); diff != "" {
+	if diff := cmp.Diff([]string{"host", "job"}, f.podNames("default")); diff != "" {
 		t.Errorf("pods after the installation (-want +got):\n%s", diff)
 	}
 	t.Run("certificate", f.checkCertificate)
 	t.Run("roles", f.checkRoles)
 	t.Run("placement", f.checkPlacement)
 
+	// An annotation of another key that holds newlines and an address must not be taken for ours.
+	f.pod("other-network", "10.244.0.5", map[string]string{"note": "x\ndefault foreign 1.2.3.4\n", "ovn.kubernetes.io/ip_address": "10.16.0.9"}, nil)
+	f.pod("ours", "10.16.0.5", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.5", "a": "b\nc"}, nil)
+	f.pod("ours-dual", "10.16.0.6", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.6,fd00::6"}, nil)
+	f.pod("ours-other-provider", "10.17.0.6", map[string]string{"nad.default.ovn.kubernetes.io/ip_address": "10.17.0.6"}, nil)
 	installed := f.generations()
 	pods := f.podNames("kube-system")
 	f.must("install.sh")
+	if diff := cmp.Diff([]string{"host", "job", "ours", "ours-dual", "ours-other-provider"}, f.podNames("default")); diff != "" {
+		t.Errorf("pods of other networks are restarted by a second run, others stay (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(installed, f.generations()); diff != "" {
 		t.Errorf("a second run changed (-first +second):\n%s", diff)
 	}
