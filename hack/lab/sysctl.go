@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/kubeovn/kube-ovn/hack/lab/cgroup"
+	"github.com/kubeovn/kube-ovn/hack/lab/plan"
 )
 
 // minInstances is enough inotify instances for the containerds and kubelets of two labs; the kernel's 128 are used up by one.
@@ -63,8 +66,8 @@ func raiseInstances() error {
 
 // restoreSysctls puts the settings back unless another lab still runs.
 func restoreSysctls() error {
-	owners, err := filepath.Glob(filepath.Join(runDir, "*", "owner"))
-	if err != nil || len(owners) > 0 {
+	groups, err := cgroup.Names(plan.AnyPrefix)
+	if err != nil || len(groups) > 0 {
 		return err
 	}
 	data, err := os.ReadFile(sysctlFile())

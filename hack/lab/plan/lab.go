@@ -21,6 +21,9 @@ const (
 	// whenever vswitchd restarts.
 	ManagementNIC = "eth0"
 
+	// AnyPrefix begins every lab's Prefix.
+	AnyPrefix = "lab."
+
 	// Internet is an address far outside that every outside network reaches.
 	Internet = "223.5.5.5"
 
@@ -180,7 +183,7 @@ func (l *Lab) Dir() string { return filepath.Join(l.Root, ".lab", l.Name) }
 func (l *Lab) NodeDir(n Node) string { return filepath.Join(l.Dir(), "nodes", n.Name) }
 
 // Prefix begins the name of every network namespace and every cgroup of the lab. No other lab's prefix begins with it.
-func (l *Lab) Prefix() string { return "lab." + l.Name + "." }
+func (l *Lab) Prefix() string { return AnyPrefix + l.Name + "." }
 
 // NodeNetns is the name of a node's network namespace.
 func (l *Lab) NodeNetns(n Node) string { return l.Prefix() + n.Name }
