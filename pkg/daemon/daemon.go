@@ -49,15 +49,18 @@ type Daemon struct {
 
 	state  atomic.Pointer[node.State] // of the last pass
 	health health
+	cni    gate
 }
 
 // New returns a daemon; it does nothing before Run.
 func New(cfg Config, deps Deps) *Daemon {
 	observeRequests()
-	return &Daemon{
+	d := &Daemon{
 		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch), pings: defaultPings(),
 		dirty: make(chan struct{}, 1), tunnelled: make(chan int, 1),
 	}
+	d.cni.why = d.health.ready
+	return d
 }
 
 // Run works until ctx ends. Errors: a socket that cannot be bound, or caches that do not fill.
@@ -74,37 +77,48 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range web {
-		group.Go(func() error { return d.serveHealth(ctx, l) })
+		group.Go(func() error { return serveHTTP(ctx, l, d.handler(ctx)) })
 	}
-	group.Go(func() error {
-		if err := d.awaitDatapath(ctx); err != nil {
-			return err
-		}
-		d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
-		if d.watches, err = d.watch(ctx); err != nil {
-			return err
-		}
-		group.Go(func() error { d.reconcile(ctx); return nil })
-		var mtu int
-		select {
-		case mtu = <-d.tunnelled:
-		case <-ctx.Done():
-			return nil
-		}
-		recorder := d.recorder(ctx)
-		srv, err := server.New(d.serverConfig(recorder, mtu))
-		if err != nil {
-			return fmt.Errorf("CNI server: %w", err)
-		}
-		group.Go(func() error { return srv.Serve(ctx, socket) })
-		group.Go(func() error { d.collect(ctx); return nil })
-		group.Go(func() error { return d.followQoS(ctx, recorder) })
-		group.Go(func() error { d.watchJoin(ctx); return nil })
-		return nil
-	})
+	group.Go(func() error { return serveHTTP(ctx, socket, &d.cni) })
+	group.Go(func() error { return d.rise(ctx, group) })
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
+	return nil
+}
+
+// rise starts one part after the other, each as soon as what it needs is there.
+func (d *Daemon) rise(ctx context.Context, group *errgroup.Group) error {
+	if err := d.awaitDatapath(ctx); err != nil {
+		return err
+	}
+	d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
+	d.watches = d.newWatches()
+	recorder := d.recorder(ctx)
+	early, err := server.New(d.serverConfig(recorder, 0))
+	if err != nil {
+		return fmt.Errorf("CNI server: %w", err)
+	}
+	// To remove an interface takes neither the API nor a tunnel.
+	d.cni.open(early.Handler(), false)
+	if err := d.fill(ctx); err != nil {
+		return err
+	}
+	group.Go(func() error { d.reconcile(ctx); return nil })
+	var mtu int
+	select {
+	case mtu = <-d.tunnelled:
+	case <-ctx.Done():
+		return nil
+	}
+	srv, err := server.New(d.serverConfig(recorder, mtu))
+	if err != nil {
+		return fmt.Errorf("CNI server: %w", err)
+	}
+	d.cni.open(srv.Handler(), true)
+	group.Go(func() error { d.collect(ctx); return nil })
+	group.Go(func() error { return d.followQoS(ctx, recorder) })
+	group.Go(func() error { d.watchJoin(ctx); return nil })
 	return nil
 }
 

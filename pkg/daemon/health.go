@@ -19,7 +19,8 @@ import (
 const (
 	dialTimeout   = 2 * time.Second
 	headerTimeout = 3 * time.Second
-	shutdownGrace = 3 * time.Second
+	readTimeout   = 10 * time.Second
+	shutdownGrace = 5 * time.Second // a CNI request that is cut off takes back what it made
 )
 
 // health is what the loops know about themselves. The zero value is a daemon that has just started.
@@ -127,18 +128,27 @@ func (d *Daemon) handler(ctx context.Context) http.Handler {
 	return mux
 }
 
-func (d *Daemon) serveHealth(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{Handler: d.handler(ctx), ReadHeaderTimeout: headerTimeout}
+// serveHTTP answers on a listener until ctx ends, which also ends the requests in progress.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		defer cancel()
 		if err := srv.Shutdown(grace); err != nil {
-			klog.FromContext(ctx).V(2).Info("Health server was cut off", "err", err)
+			klog.FromContext(ctx).Info("Requests were cut off", "address", l.Addr(), "err", err)
 		}
 	})
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve health checks: %w", err)
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	}
+	<-ended
 	return nil
 }

@@ -30,6 +30,10 @@ import (
 
 // watches are the caches of the API that the daemon reads.
 type watches struct {
+	cluster informers.SharedInformerFactory
+	local   informers.SharedInformerFactory
+	kubeovn externalversions.SharedInformerFactory
+
 	nodes    coreinformers.NodeInformer
 	pods     coreinformers.PodInformer // of this node
 	subnets  kubeovninformers.SubnetInformer
@@ -43,18 +47,24 @@ const (
 	ownerMirror = "mirror"
 )
 
-// watch starts the informers, waits until they are filled and marks the state dirty at every change that can matter.
-func (d *Daemon) watch(ctx context.Context) (*watches, error) {
-	d.health.waiting("the caches of the API are not filled yet")
+// newWatches makes the caches; nothing fills them yet.
+func (d *Daemon) newWatches() *watches {
 	slim := informers.WithTransform(dropManagedFields)
-	cluster := informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim)
-	local := informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", d.cfg.NodeName).String()
-	}))
-	kubeovn := externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0,
-		externalversions.WithTransform(dropManagedFields))
-	w := &watches{nodes: cluster.Core().V1().Nodes(), pods: local.Core().V1().Pods(), subnets: kubeovn.Kubeovn().V1().Subnets()}
+	w := &watches{
+		cluster: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim),
+		local: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", d.cfg.NodeName).String()
+		})),
+		kubeovn: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, externalversions.WithTransform(dropManagedFields)),
+	}
+	w.nodes, w.pods, w.subnets = w.cluster.Core().V1().Nodes(), w.local.Core().V1().Pods(), w.kubeovn.Kubeovn().V1().Subnets()
+	return w
+}
 
+// fill starts the informers, waits until they are filled and marks the state dirty at every change that can matter.
+func (d *Daemon) fill(ctx context.Context) error {
+	d.health.waiting("the caches of the API are not filled yet")
+	w := d.watches
 	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
@@ -66,12 +76,12 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 	has, err3 := d.awaitServiceCIDRs(ctx)
 	var err4 error
 	if has {
-		services := cluster.Networking().V1().ServiceCIDRs()
+		services := w.cluster.Networking().V1().ServiceCIDRs()
 		w.services = services.Lister()
 		_, err4 = services.Informer().AddEventHandler(changed)
 	}
 	if err := errors.Join(err1, err2, err3, err4, errPods); err != nil {
-		return nil, fmt.Errorf("watch the API: %w", err)
+		return fmt.Errorf("watch the API: %w", err)
 	}
 	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, bridge.OwnerKind} {
 		d.deps.VSwitch.OnDrift(kind, func(string) { d.mark() })
@@ -83,20 +93,20 @@ func (d *Daemon) watch(ctx context.Context) (*watches, error) {
 		}
 	})
 
-	cluster.Start(ctx.Done())
-	local.Start(ctx.Done())
-	kubeovn.Start(ctx.Done())
+	w.cluster.Start(ctx.Done())
+	w.local.Start(ctx.Done())
+	w.kubeovn.Start(ctx.Done())
 	for _, synced := range []map[reflect.Type]bool{
-		cluster.WaitForCacheSync(ctx.Done()), local.WaitForCacheSync(ctx.Done()), kubeovn.WaitForCacheSync(ctx.Done()),
+		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()), w.kubeovn.WaitForCacheSync(ctx.Done()),
 	} {
 		for kind, ok := range synced {
 			if !ok {
-				return nil, fmt.Errorf("watch the API: the cache of %s was not filled: %w", kind, context.Cause(ctx))
+				return fmt.Errorf("watch the API: the cache of %s was not filled: %w", kind, context.Cause(ctx))
 			}
 		}
 	}
 	klog.FromContext(ctx).Info("Caches are filled", "serviceCIDRs", has)
-	return w, nil
+	return nil
 }
 
 // dropManagedFields keeps what nobody here reads out of memory.
