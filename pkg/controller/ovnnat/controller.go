@@ -1,0 +1,141 @@
+package ovnnat
+
+import (
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+
+	corev1 "k8s.io/api/core/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	typed "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/typed/kubeovn/v1"
+	informers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Names of the queues, which are also the kinds of the owners of their rows.
+const (
+	EipName  = "ovn-eip"
+	FipName  = "ovn-fip"
+	SnatName = "ovn-snat-rule"
+	DnatName = "ovn-dnat-rule"
+)
+
+// Config is the part of the program's flags that shapes outside addresses.
+type Config struct {
+	DefaultVpc string
+	// ExternalSubnet is what an OvnEip without a subnet is from.
+	ExternalSubnet string
+	// GatewayConfigNamespace has the external gateway's ConfigMap.
+	GatewayConfigNamespace string
+	// Workers of each loop.
+	Workers int
+}
+
+// Deps are what the controllers may write.
+type Deps struct {
+	Config
+	NB     *ovs.Client
+	IPAM   *ipam.IPAM
+	API    typed.KubeovnV1Interface
+	Events record.EventRecorder
+}
+
+// Sources are what the controllers may read.
+type Sources struct {
+	Eips    informers.OvnEipInformer
+	Fips    informers.OvnFipInformer
+	Snats   informers.OvnSnatRuleInformer
+	Dnats   informers.OvnDnatRuleInformer
+	IPs     informers.IPInformer
+	Vips    informers.VipInformer
+	Subnets informers.SubnetInformer
+	Vpcs    informers.VpcInformer
+	// ConfigMaps need to have no more than the external gateway's.
+	ConfigMaps coreinformers.ConfigMapInformer
+}
+
+// world is what the four controllers share: what they may write and the caches they read.
+type world struct {
+	Deps
+	eips       listers.OvnEipLister
+	ips        listers.IPLister
+	vips       listers.VipLister
+	subnets    listers.SubnetLister
+	vpcs       listers.VpcLister
+	configMaps corelisters.ConfigMapLister
+	index      indexers
+}
+
+// New wires the controllers to their sources.
+func New(deps Deps, sources Sources) []*reconcile.Loop {
+	w := &world{
+		Deps:       deps,
+		eips:       sources.Eips.Lister(),
+		ips:        sources.IPs.Lister(),
+		vips:       sources.Vips.Lister(),
+		subnets:    sources.Subnets.Lister(),
+		vpcs:       sources.Vpcs.Lister(),
+		configMaps: sources.ConfigMaps.Lister(),
+		index:      newIndexers(sources),
+	}
+	loops := []*reconcile.Loop{
+		newEips(w, sources),
+		newRules(w, fips(w), sources, sources.Fips, deps.API.OvnFips()),
+		newRules(w, snats(w), sources, sources.Snats, deps.API.OvnSnatRules()),
+		newRules(w, dnats(w), sources, sources.Dnats, deps.API.OvnDnatRules()),
+	}
+	for _, loop := range loops {
+		if w.index.err != nil {
+			loop.Fail(w.index.err)
+		}
+		deps.NB.OnDrift(loop.Name(), loop.Add)
+	}
+	return loops
+}
+
+// watchInputs wakes the loop of a kind of rule by everything else its rules depend on.
+func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources Sources) {
+	every := func() []string { return rules.ListKeys() }
+	addressed := func(ref, v4, v6 string) []string {
+		keys := append(w.index.keys(rules, targetIndex, ref), w.index.contenders(rules, v4)...)
+		return append(keys, w.index.contenders(rules, v6)...)
+	}
+	reconcile.Watch(loop, sources.Eips, func(eip *v1.OvnEip) []string {
+		return w.index.keys(rules, eipIndex, eip.Name)
+	}, func(a, b *v1.OvnEip) bool {
+		return grantOf(a) != grantOf(b) || a.Spec.Type != b.Spec.Type || a.UID != b.UID
+	})
+	reconcile.Watch(loop, sources.IPs, func(ip *v1.IP) []string {
+		return addressed(ipRef(ip.Name), ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
+	}, func(a, b *v1.IP) bool {
+		return a.Spec.V4IPAddress != b.Spec.V4IPAddress || a.Spec.V6IPAddress != b.Spec.V6IPAddress ||
+			a.Spec.MacAddress != b.Spec.MacAddress || a.Spec.Subnet != b.Spec.Subnet
+	})
+	reconcile.Watch(loop, sources.Vips, func(vip *v1.Vip) []string {
+		return addressed(vipRef(vip.Name), vip.Status.V4ip, vip.Status.V6ip)
+	}, func(a, b *v1.Vip) bool {
+		return a.Status.V4ip != b.Status.V4ip || a.Status.V6ip != b.Status.V6ip || a.Spec.Subnet != b.Spec.Subnet
+	})
+	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
+		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider
+	})
+	reconcile.Watch(loop, sources.Vpcs, func(*v1.Vpc) []string { return every() }, func(_, _ *v1.Vpc) bool { return false })
+}
+
+// watchGateway wakes the FIPs by a change of the default type.
+func watchGateway(loop *reconcile.Loop, w *world, rules cache.Indexer, sources Sources) {
+	reconcile.Watch(loop, sources.ConfigMaps, func(config *corev1.ConfigMap) []string {
+		if config.Name != util.ExternalGatewayConfig || config.Namespace != w.GatewayConfigNamespace {
+			return nil
+		}
+		return rules.ListKeys()
+	}, func(a, b *corev1.ConfigMap) bool {
+		return a.Data[util.ExternalGatewayConfigType] != b.Data[util.ExternalGatewayConfigType]
+	})
+}

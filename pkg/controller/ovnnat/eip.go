@@ -1,0 +1,214 @@
+package ovnnat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+type eipController struct {
+	*world
+	own *reconcile.Fresh[*v1.OvnEip]
+}
+
+func newEips(w *world, sources Sources) *reconcile.Loop {
+	c := &eipController{world: w}
+	loop := reconcile.New(EipName, w.Workers, c.sync)
+	c.own = reconcile.WatchFresh(loop, sources.Eips, c.keysForEip)
+	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
+	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
+	return loop
+}
+
+// keysForEip: one that goes may leave its address to those that wait for one.
+func (c *eipController) keysForEip(eip *v1.OvnEip) []string {
+	if eip.DeletionTimestamp.IsZero() {
+		return []string{eip.Name}
+	}
+	waiting := objects(c.index.eips, c.inSubnet(eip.Spec.ExternalSubnet), func(e *v1.OvnEip) bool { return grantOf(e) == grant{} })
+	keys := []string{eip.Name}
+	for _, e := range waiting {
+		keys = append(keys, e.Name)
+	}
+	return keys
+}
+
+// inSubnet are the names of the OvnEips of a subnet.
+func (c *eipController) inSubnet(name string) []string {
+	keys := c.index.keys(c.index.eips, subnetIndex, subnetRef(name))
+	if name == c.ExternalSubnet {
+		keys = append(keys, c.index.keys(c.index.eips, subnetIndex, subnetRef(""))...)
+	}
+	return keys
+}
+
+func subnetMatters(before, after *v1.Subnet) bool {
+	return before.Generation != after.Generation || isValid(before) != isValid(after)
+}
+
+// isValid says whether the subnet controller accepted the spec, and so has an address book of it.
+func isValid(s *v1.Subnet) bool {
+	return v1.IsConditionTrue(s.Status.Conditions, v1.ConditionValidated)
+}
+
+func (c *eipController) sync(ctx context.Context, name string) error {
+	eip, ok := c.own.Get(name)
+	switch {
+	case !ok:
+		if err := c.apply(ctx, name, nil); err != nil {
+			return err
+		}
+		c.IPAM.ReleaseOwner(leaseOwner(name))
+		return nil
+	case !eip.DeletionTimestamp.IsZero():
+		return c.finalize(ctx, eip)
+	}
+	return c.serve(ctx, eip)
+}
+
+func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
+	lease, outcome := c.claim(eip)
+	if outcome != nil {
+		status := eip.Status
+		if c.lost(eip) {
+			status.V4Ip, status.V6Ip, status.MacAddress = "", "", ""
+		}
+		return c.publish(ctx, eip, eipStatus(eip, status, c.users(eip.Name)), outcome)
+	}
+	users := c.users(eip.Name)
+	eip, err := c.patch(ctx, eip, granted(eip, lease, users))
+	if err != nil {
+		return err
+	}
+	if err := c.apply(ctx, eip.Name, eipRows(eip)); err != nil {
+		return c.publish(ctx, eip, *eip.Status.DeepCopy(), err)
+	}
+	return c.publish(ctx, eip, eipStatus(eip, v1.OvnEipStatus{
+		Ready: eip.Spec.Type != util.EipTypeLSP || eip.Status.Ready, // the node's daemon says when an lsp is up
+		V4Ip:  eip.Spec.V4Ip, V6Ip: eip.Spec.V6Ip, MacAddress: eip.Spec.MacAddress, Conditions: eip.Status.Conditions,
+	}, users), nil)
+}
+
+// claim takes the address. What is not written down is given back when the object cannot be patched: a restart forgets it.
+func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
+	if err := unchanged(eip); err != nil {
+		return ipam.Lease{}, err
+	}
+	name := cmp.Or(eip.Spec.ExternalSubnet, c.ExternalSubnet)
+	subnet, err := c.subnets.Get(name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which does not exist", name)
+	case err != nil:
+		return ipam.Lease{}, fmt.Errorf("subnet %s of ovn eip %s: %w", name, eip.Name, err)
+	case !isValid(subnet):
+		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", name)
+	}
+	addresses, err := util.ParseAddrs(util.JoinDual(eip.Spec.V4Ip, eip.Spec.V6Ip))
+	if err != nil {
+		return ipam.Lease{}, reconcile.Invalid(util.ReasonEipInvalid, "%v", err)
+	}
+	lease, err := c.IPAM.Claim(name, ipam.Request{
+		Owner: leaseOwner(eip.Name), NIC: eip.Name, Addresses: addresses, MAC: eip.Spec.MacAddress,
+	})
+	switch {
+	case err == nil:
+		return lease, nil
+	case errors.Is(err, ipam.ErrConflict), errors.Is(err, ipam.ErrNoAvailable), errors.Is(err, ipam.ErrNoSubnet):
+		return lease, reconcile.Blocked(util.EventAcquireAddressFailed, "an address: %v", err)
+	}
+	return lease, reconcile.Invalid(util.ReasonEipInvalid, "%v", err)
+}
+
+// lost says that somebody else has what the status promises.
+func (c *eipController) lost(eip *v1.OvnEip) bool {
+	addresses, _ := util.ParseAddrs(util.JoinDual(eip.Status.V4Ip, eip.Status.V6Ip)) // written by us
+	return slices.ContainsFunc(addresses, func(a netip.Addr) bool {
+		holders := c.IPAM.Holders(eip.Spec.ExternalSubnet, a)
+		return len(holders) > 0 && !slices.ContainsFunc(holders, func(l ipam.Lease) bool { return l.Owner == leaseOwner(eip.Name) })
+	})
+}
+
+// finalize gives the address back when nobody uses it any more, and then lets the object go.
+func (c *eipController) finalize(ctx context.Context, eip *v1.OvnEip) error {
+	users := c.users(eip.Name)
+	if len(users) > 0 {
+		return c.publish(ctx, eip, eipStatus(eip, *eip.Status.DeepCopy(), users),
+			reconcile.Blocked(util.ReasonEipInUse, "the removal of %s, still using it", strings.Join(titles(users), ", ")))
+	}
+	if _, exists := c.NB.UUID(ovs.LogicalRouterPort{Name: eip.Name}); exists && eip.Spec.Type == util.EipTypeLRP {
+		return c.publish(ctx, eip, eipStatus(eip, *eip.Status.DeepCopy(), nil),
+			reconcile.Blocked(util.ReasonEipInUse, "the removal of router port %s", eip.Name))
+	}
+	if err := c.apply(ctx, eip.Name, nil); err != nil {
+		return err
+	}
+	c.IPAM.ReleaseOwner(leaseOwner(eip.Name))
+	free := eip.DeepCopy()
+	reconcile.RemoveFinalizer(free)
+	if _, err := c.patch(ctx, eip, free); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	c.own.Gone(eip.Name)
+	return nil
+}
+
+func (c *eipController) apply(ctx context.Context, name string, want []ovs.Row) error {
+	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: EipName, Key: name}, want); err != nil {
+		return fmt.Errorf("apply rows of ovn eip %s: %w", name, err)
+	}
+	return nil
+}
+
+func (c *eipController) patch(ctx context.Context, before, after *v1.OvnEip) (*v1.OvnEip, error) {
+	patch, err := reconcile.LockedMergePatch(before, after)
+	if err != nil || patch == nil {
+		return before, err
+	}
+	written, err := c.API.OvnEips().Patch(ctx, before.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return before, fmt.Errorf("patch ovn eip %s: %w", before.Name, err)
+	}
+	c.own.Wrote(written)
+	return written, nil
+}
+
+// publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
+func (c *eipController) publish(ctx context.Context, eip *v1.OvnEip, wanted v1.OvnEipStatus, outcome error) error {
+	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonEipReconciled, util.ReasonEipFailed)
+	if !tell {
+		return outcome
+	}
+	wanted.Ready = wanted.Ready && verdict.Ready
+	reconcile.SetOutcome(&wanted.Conditions, eip.Generation, verdict, metav1.Now())
+	patch, err := reconcile.StatusPatch(eip.Status, wanted)
+	if err != nil || patch == nil {
+		return errors.Join(outcome, err)
+	}
+	written, err := c.API.OvnEips().Patch(ctx, eip.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		return errors.Join(outcome, fmt.Errorf("patch status of ovn eip %s: %w", eip.Name, err))
+	}
+	c.own.Wrote(written)
+	if !verdict.Ready {
+		c.Events.Event(eip, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+	}
+	return outcome
+}

@@ -1,0 +1,158 @@
+package ovnnat
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// leaseOwner is who holds an OvnEip's address in IPAM. It cannot be taken for a Vip or node of the same name, and tells
+// others who has what they want.
+func leaseOwner(name string) string { return "OvnEip " + name }
+
+// user is a rule that uses an OvnEip or asks for it.
+type user struct {
+	use, name, vpc string
+	// bound: it has the address; otherwise it only asks for it.
+	bound bool
+}
+
+// users are all rules that name an OvnEip, fips first, each kind by name.
+func (w *world) users(eip string) []user {
+	var list []user
+	for _, rules := range []struct {
+		use   string
+		store cache.Indexer
+	}{{util.NatFip, w.index.fips}, {util.NatSnat, w.index.snats}, {util.NatDnat, w.index.dnats}} {
+		for _, rule := range objects(rules.store, unique(w.index.keys(rules.store, eipIndex, eip)), func(metav1.Object) bool { return true }) {
+			list = append(list, user{
+				use: rules.use, name: rule.GetName(), vpc: vpcOf(rule), bound: rule.GetAnnotations()[util.VpcEipAnnotation] == eip,
+			})
+		}
+	}
+	return list
+}
+
+func vpcOf(rule metav1.Object) string {
+	switch r := rule.(type) {
+	case *v1.OvnFip:
+		return r.Status.Vpc
+	case *v1.OvnSnatRule:
+		return r.Status.Vpc
+	case *v1.OvnDnatRule:
+		return r.Status.Vpc
+	}
+	return ""
+}
+
+// titles name users for messages: "fip web".
+func titles(users []user) []string {
+	list := make([]string, 0, len(users))
+	for _, u := range users {
+		list = append(list, u.use+" "+u.name)
+	}
+	return list
+}
+
+// unchanged fails when the spec no longer says what was granted (northbound.md D-16).
+func unchanged(eip *v1.OvnEip) error {
+	for _, field := range []struct{ name, spec, status string }{
+		{"externalSubnet", eip.Spec.ExternalSubnet, eip.Labels[util.SubnetLabel]},
+		{"v4Ip", eip.Spec.V4Ip, eip.Status.V4Ip},
+		{"v6Ip", normal(eip.Spec.V6Ip), normal(eip.Status.V6Ip)},
+		{"macAddress", strings.ToUpper(eip.Spec.MacAddress), strings.ToUpper(eip.Status.MacAddress)},
+	} {
+		if field.status != "" && field.spec != "" && field.spec != field.status {
+			return reconcile.Invalid(util.ReasonEipInvalid, "OvnEip not support change of %s from %s to %s", field.name, field.status, field.spec)
+		}
+	}
+	return nil
+}
+
+// granted is an OvnEip with its lease and its users written down. A text that was given keeps its spelling: the field
+// cannot be changed. The type stays empty when it was (D-08).
+func granted(eip *v1.OvnEip, lease ipam.Lease, users []user) *v1.OvnEip {
+	text := func(a netip.Addr, given string) string {
+		if given != "" || !a.IsValid() {
+			return given
+		}
+		return a.String()
+	}
+	after := eip.DeepCopy()
+	reconcile.AddFinalizer(after)
+	after.Spec.ExternalSubnet = lease.Subnet
+	after.Spec.V4Ip, after.Spec.V6Ip = text(lease.V4, eip.Spec.V4Ip), text(lease.V6, eip.Spec.V6Ip)
+	after.Spec.MacAddress = cmp.Or(eip.Spec.MacAddress, lease.MAC)
+	var names, vpc []string
+	for _, u := range users {
+		if u.bound {
+			names, vpc = append(names, u.name), append(vpc, u.vpc)
+		}
+	}
+	labels, annotations := after.Labels, after.Annotations
+	set(&labels, util.SubnetLabel, lease.Subnet)
+	set(&labels, util.EipTypeLabel, cmp.Or(eip.Spec.Type, util.EipTypeNAT))
+	set(&labels, util.EipV4Label, after.Spec.V4Ip)
+	set(&labels, util.EipV6Label, util.AddressLabel(after.Spec.V6Ip))
+	set(&labels, util.VpcLabel, cmp.Or(vpc...))
+	set(&annotations, util.VpcNatAnnotation, strings.Join(unique(names), ","))
+	after.Labels, after.Annotations = labels, annotations
+	return after
+}
+
+// eipStatus is status with type and uses filled in.
+func eipStatus(eip *v1.OvnEip, status v1.OvnEipStatus, users []user) v1.OvnEipStatus {
+	status.Conditions = slices.Clone(status.Conditions)
+	var uses []string
+	for _, use := range []string{util.NatDnat, util.NatFip, util.NatSnat} {
+		if slices.ContainsFunc(users, func(u user) bool { return u.bound && u.use == use }) {
+			uses = append(uses, use)
+		}
+	}
+	status.Nat = strings.Join(uses, ",")
+	status.Type = cmp.Or(eip.Spec.Type, status.Nat, util.EipTypeNAT)
+	return status
+}
+
+// eipRows: only an lsp is more than an address: the port of the gateway node of the same name.
+func eipRows(eip *v1.OvnEip) []ovs.Row {
+	if eip.Spec.Type != util.EipTypeLSP {
+		return nil
+	}
+	address := strings.Join(strings.Fields(eip.Spec.MacAddress+" "+eip.Spec.V4Ip+" "+eip.Spec.V6Ip), " ")
+	return []ovs.Row{ovs.LogicalSwitchPort{Switch: eip.Spec.ExternalSubnet, Name: eip.Name, Addresses: []string{address}}}
+}
+
+// Holdings are the leases that OvnEips held when the controller last ran, older objects first.
+func Holdings(eips []*v1.OvnEip) []ipam.Holding {
+	sorted := slices.SortedFunc(slices.Values(eips), func(a, b *v1.OvnEip) int {
+		if precedes(a, b) {
+			return -1
+		}
+		return 1
+	})
+	held := make([]ipam.Holding, 0, len(sorted))
+	for _, eip := range sorted {
+		h := ipam.Holding{Lease: ipam.Lease{
+			Subnet: eip.Spec.ExternalSubnet, Owner: leaseOwner(eip.Name), NIC: eip.Name, MAC: eip.Status.MacAddress,
+		}}
+		v4, v6 := eip.Status.V4Ip, eip.Status.V6Ip
+		if reconcile.HasFinalizer(eip) { // written together with the address, before the status
+			v4, v6, h.MAC = eip.Spec.V4Ip, eip.Spec.V6Ip, eip.Spec.MacAddress
+		}
+		h.V4, _ = netip.ParseAddr(v4) // what was never granted is not held
+		h.V6, _ = netip.ParseAddr(v6)
+		held = append(held, h)
+	}
+	return held
+}

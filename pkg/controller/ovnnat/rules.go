@@ -1,0 +1,198 @@
+package ovnnat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// rule is one of the three kinds of objects that use an OvnEip.
+type rule[T any] interface {
+	metav1.Object
+	runtime.Object
+	DeepCopy() T
+}
+
+// kind is what the three kinds of rules differ in.
+type kind[T any] struct {
+	name  string // of the queue
+	rules cache.Indexer
+	// resolve says what the rule comes to, or why it cannot.
+	resolve func(T) (*binding, error)
+	// rows of a rule in effect.
+	rows func(T, *binding) []ovs.Row
+	// leave prepares the removal of all rows; nil when there is nothing to do.
+	leave func(ctx context.Context, name string) error
+	// kin are the names of the rules that can wait for this one.
+	kin func(T) []string
+	// conditions of the rule's status.
+	conditions func(T) *[]v1.Condition
+	// fill writes a binding, nil for none, into the status of the caller's copy.
+	fill func(T, *binding)
+	// status is the part to be compared and written.
+	status func(T) any
+}
+
+// patcher is the part of a generated client that is needed.
+type patcher[T any] interface {
+	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
+}
+
+type ruleController[T rule[T]] struct {
+	*world
+	kind[T]
+	own *reconcile.Fresh[T]
+	api patcher[T]
+}
+
+func newRules[T rule[T], L any](w *world, k kind[T], sources Sources, source reconcile.Source[L], api patcher[T]) *reconcile.Loop {
+	c := &ruleController[T]{world: w, kind: k, api: api}
+	loop := reconcile.New(k.name, w.Workers, c.sync)
+	c.own = reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) })
+	watchInputs(loop, w, k.rules, sources)
+	if k.name == FipName {
+		watchGateway(loop, w, k.rules, sources)
+	}
+	return loop
+}
+
+func (c *ruleController[T]) sync(ctx context.Context, name string) error {
+	r, ok := c.own.Get(name)
+	switch {
+	case !ok:
+		return c.apply(ctx, name, nil)
+	case !r.GetDeletionTimestamp().IsZero():
+		return c.finalize(ctx, r)
+	}
+	b, outcome := c.resolve(r)
+	if _, tell := reconcile.OutcomeOf(outcome, "", ""); !tell {
+		return outcome
+	}
+	var err error
+	if b != nil && !reconcile.HasFinalizer(r) {
+		if r, err = c.patch(ctx, r, marked(r, b)); err != nil {
+			return err
+		}
+	}
+	var want []ovs.Row
+	if b != nil {
+		want = c.kind.rows(r, b)
+	}
+	if err := c.apply(ctx, name, want); err != nil {
+		b, outcome = nil, errors.Join(outcome, err)
+	} else if r, err = c.patch(ctx, r, marked(r, b)); err != nil {
+		return err
+	}
+	return c.publish(ctx, r, b, outcome)
+}
+
+// finalize removes the rows and lets the object go.
+func (c *ruleController[T]) finalize(ctx context.Context, r T) error {
+	if err := c.apply(ctx, r.GetName(), nil); err != nil {
+		return err
+	}
+	free := r.DeepCopy()
+	reconcile.RemoveFinalizer(free)
+	if _, err := c.patch(ctx, r, free); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	c.own.Gone(r.GetName())
+	return nil
+}
+
+func (c *ruleController[T]) apply(ctx context.Context, name string, want []ovs.Row) error {
+	if len(want) == 0 && c.leave != nil {
+		if err := c.leave(ctx, name); err != nil {
+			return fmt.Errorf("detach rows of %s %s: %w", c.kind.name, name, err)
+		}
+	}
+	_, err := c.NB.Apply(ctx, ovs.Owner{Kind: c.kind.name, Key: name}, want)
+	var owned *ovs.OwnedError
+	switch {
+	case errors.As(err, &owned):
+		return reconcile.Blocked(util.ReasonNatConflict, "the removal of a row of somebody else: %v", err)
+	case err != nil:
+		return fmt.Errorf("apply rows of %s %s: %w", c.kind.name, name, err)
+	}
+	return nil
+}
+
+// marked is a rule with finalizer, labels and annotation for what it has. Without a binding it keeps its finalizer only.
+func marked[T rule[T]](r T, b *binding) T {
+	after := r.DeepCopy()
+	if b == nil {
+		b = &binding{}
+	} else {
+		reconcile.AddFinalizer(after)
+	}
+	labels, annotations := after.GetLabels(), after.GetAnnotations()
+	set(&labels, util.EipV4Label, b.v4Eip)
+	set(&labels, util.EipV6Label, util.AddressLabel(b.v6Eip))
+	set(&annotations, util.VpcEipAnnotation, b.eip)
+	after.SetLabels(labels)
+	after.SetAnnotations(annotations)
+	return after
+}
+
+// set puts a value into a map that may be nil; an empty value takes the key away.
+func set(m *map[string]string, key, value string) {
+	switch {
+	case value == "":
+		delete(*m, key)
+	case *m == nil:
+		*m = map[string]string{key: value}
+	default:
+		(*m)[key] = value
+	}
+}
+
+// patch writes the difference and returns the object as it is then. Finalizers have other writers, too, so the patch is
+// bound to the version it was made from.
+func (c *ruleController[T]) patch(ctx context.Context, before, after T) (T, error) {
+	patch, err := reconcile.LockedMergePatch(before, after)
+	if err != nil || patch == nil {
+		return before, err
+	}
+	written, err := c.api.Patch(ctx, before.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return before, fmt.Errorf("patch %s %s: %w", c.kind.name, before.GetName(), err)
+	}
+	c.own.Wrote(written)
+	return written, nil
+}
+
+// publish tells the outcome of a sync and returns it.
+func (c *ruleController[T]) publish(ctx context.Context, r T, b *binding, outcome error) error {
+	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonNatReconciled, util.ReasonNatFailed)
+	if !tell {
+		return outcome
+	}
+	after := r.DeepCopy()
+	c.fill(after, b)
+	reconcile.SetOutcome(c.conditions(after), r.GetGeneration(), verdict, metav1.Now())
+	patch, err := reconcile.StatusPatch(c.kind.status(r), c.kind.status(after))
+	if err != nil || patch == nil {
+		return errors.Join(outcome, err)
+	}
+	written, err := c.api.Patch(ctx, r.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		return errors.Join(outcome, fmt.Errorf("patch status of %s %s: %w", c.kind.name, r.GetName(), err))
+	}
+	c.own.Wrote(written)
+	if !verdict.Ready {
+		c.Events.Event(r, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+	}
+	return outcome
+}
