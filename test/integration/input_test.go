@@ -215,3 +215,25 @@ func TestReservation(t *testing.T) {
 	w.createPod(testbed.Pod("default", "heir", "node1", "ovn.kubernetes.io/ip_address", "10.16.7.7"))
 	w.waitPod("default", "heir")
 }
+
+// TestReservationWithPod shows a reservation and its pod that are made at the same time: the pod gets the address.
+func TestReservationWithPod(t *testing.T) {
+	w, _ := converged(t, 1)
+	for i := range 10 {
+		name, want := fmt.Sprintf("db-%d", i), fmt.Sprintf("10.16.7.%d", 10+i)
+		ip := &v1.IP{
+			ObjectMeta: metav1.ObjectMeta{Name: name + ".default"},
+			Spec:       v1.IPSpec{Subnet: "ovn-default", Namespace: "default", PodName: name, V4IPAddress: want},
+		}
+		if _, err := plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.createPod(testbed.Pod("default", name, "node1"))
+		if got := address(w.waitPod("default", name)); got != want {
+			t.Errorf("pod %s has %s, want %s", name, got, want)
+		}
+		if got := w.ips()[ip.Name]; got.Labels["ovn.kubernetes.io/ip_reserved"] != "true" || got.Spec.V4IPAddress != want {
+			t.Errorf("ip object %+v", got)
+		}
+	}
+}
