@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -58,7 +60,11 @@ func OutcomeOf(err error, success, failure string) (o Outcome, tell bool) {
 	return Outcome{Reason: failure, Message: err.Error()}, classify(err) == resultError
 }
 
-// StatusPatch is the merge patch of the fields in which two statuses differ, for the status subresource; nil when equal.
+// StatusPatch is the merge patch of the fields in which two statuses differ, for the status subresource; nil when equal. A
+// status that was never written is written whole, so that columns print "false" and "0" and not nothing.
 func StatusPatch(before, after any) ([]byte, error) {
+	if reflect.ValueOf(before).IsZero() && !reflect.ValueOf(after).IsZero() {
+		return json.Marshal(map[string]any{"status": after})
+	}
 	return MergePatch(map[string]any{"status": before}, map[string]any{"status": after})
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,12 +60,29 @@ func TestSetOutcome(t *testing.T) {
 }
 
 func TestStatusPatch(t *testing.T) {
-	patch, err := StatusPatch(v1.VpcStatus{}, v1.VpcStatus{Standby: true})
-	if err != nil || string(patch) != `{"status":{"standby":true}}` {
-		t.Errorf("got %s, %v", patch, err)
+	first := v1.IPPoolStatus{V4UsingIPs: "1"}
+	second := first
+	second.V4UsingIPs = "2"
+	whole, err := json.Marshal(map[string]any{"status": first})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if patch, err = StatusPatch(v1.VpcStatus{Standby: true}, v1.VpcStatus{Standby: true}); patch != nil || err != nil {
-		t.Errorf("equal statuses: %s, %v", patch, err)
+	for _, test := range []struct {
+		name          string
+		before, after v1.IPPoolStatus
+		want          string
+	}{
+		{"the first is whole", v1.IPPoolStatus{}, first, string(whole)},
+		{"later ones are differences", first, second, `{"status":{"v4UsingIPs":2}}`},
+		{"equal ones are nothing", first, first, ""},
+		{"empty ones are nothing", v1.IPPoolStatus{}, v1.IPPoolStatus{}, ""},
+	} {
+		if got, err := StatusPatch(test.before, test.after); err != nil || string(got) != test.want {
+			t.Errorf("%s: got %s, %v", test.name, got, err)
+		}
+	}
+	if !strings.Contains(string(whole), `"v6UsingIPs":0`) {
+		t.Errorf("zeros are left out of %s", whole)
 	}
 }
 

@@ -103,6 +103,9 @@ func TestOneSpecWriteAndOneStatusWrite(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", f.Writes(), want)
 	}
+	if status := f.Writes()[1]; !strings.Contains(status, `"enableExternal":false`) || !strings.Contains(status, `"standby":true`) {
+		t.Errorf("columns would print nothing: %s", status)
+	}
 }
 
 // S-073: removing one policy from the spec removes that row and no other, also when others own policies of the router.
