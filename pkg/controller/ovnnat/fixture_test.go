@@ -1,12 +1,15 @@
 package ovnnat
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clienttesting "k8s.io/client-go/testing"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
@@ -217,4 +220,41 @@ func edit[T runtime.Object](n *nats, object T, change func(T)) {
 func (n *nats) gone(object runtime.Object) {
 	n.t.Helper()
 	n.Eventually(fmt.Sprintf("%T %s is gone", object, object.(metav1.Object).GetName()), func() bool { return !n.Exists(object) })
+}
+
+func isEip(object runtime.Object) bool {
+	_, ok := object.(*v1.OvnEip)
+	return ok
+}
+
+// sameObject compares kind and name.
+func sameObject(a, b runtime.Object) bool {
+	return fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b) && a.(metav1.Object).GetName() == b.(metav1.Object).GetName()
+}
+
+// change gives a stored rule the spec of object. A conflict with the controller's own write is tried again.
+func change(n *nats, object runtime.Object) {
+	n.t.Helper()
+	switch o := object.(type) {
+	case *v1.OvnFip:
+		patchSpec(n, "ovn-fips", o.Name, o.Spec)
+	case *v1.OvnSnatRule:
+		patchSpec(n, "ovn-snat-rules", o.Name, o.Spec)
+	case *v1.OvnDnatRule:
+		patchSpec(n, "ovn-dnat-rules", o.Name, o.Spec)
+	}
+}
+
+// patchSpec changes nothing but the spec, so that it does not undo what the controller writes at the same time.
+func patchSpec(n *nats, resource, name string, spec any) {
+	n.t.Helper()
+	body, err := json.Marshal(map[string]any{"spec": spec})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	action := clienttesting.NewRootPatchAction(v1.SchemeGroupVersion.WithResource(resource), name, types.MergePatchType, body)
+	n.Eventually("patch of "+resource+" "+name, func() bool {
+		_, err := n.KubeOVN.Invokes(action, nil)
+		return err == nil
+	})
 }

@@ -1,0 +1,84 @@
+package ovnnat
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// TestRandom makes, changes and deletes 500 objects with restarts in between. What is then in the database must be what a
+// controller writes that never knew anything but the remaining objects, and nothing must be left in the end.
+func TestRandom(t *testing.T) {
+	const total, names = 500, 12
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }
+	anyEip := func() string { return fmt.Sprintf("e%d", random.IntN(names)) }
+	anyPod := func() string {
+		return pick("vpc-1-busybox01.vpc1", "vpc-1-busybox02.vpc1", "vpc-2-busybox01.vpc2", "late.vpc1")
+	}
+	anyObject := func() runtime.Object {
+		name := fmt.Sprintf("o%d", random.IntN(names))
+		switch random.IntN(8) {
+		case 0, 1, 2:
+			i := random.IntN(names)
+			return eip(fmt.Sprintf("e%d", i), at(101+i))
+		case 3:
+			return fip(name, anyEip(), fipTo(anyPod()))
+		case 4:
+			return fip(name, anyEip(), fipAt(pick("vpc1", "vpc2", "typo"), pick("192.168.0.2", "192.168.0.3", "192.168.0.9")))
+		case 5:
+			return snat(name, anyEip(), snatAt(pick("vpc1", "vpc2"), pick("192.168.0.0/24", "192.168.0.0/25", "192.168.0.2")))
+		case 6:
+			return snat(name, anyEip(), snatTo(anyPod()))
+		}
+		return dnat(name, anyEip(), pick("22", "80"))
+	}
+
+	n := start(t, world1()...)
+	var made []runtime.Object // in the order of their creation, which decides conflicts
+	find := func(o runtime.Object) int {
+		return slices.IndexFunc(made, func(m runtime.Object) bool { return sameObject(m, o) })
+	}
+	for step := range total {
+		object := anyObject()
+		i := find(object)
+		switch {
+		case i < 0 && !n.Exists(object): // one that is being deleted is passed over
+			n.Create(object)
+			made = append(made, object)
+		case i >= 0 && random.IntN(2) == 0:
+			n.Delete(object)
+			made = slices.Delete(made, i, i+1)
+		case i >= 0 && !isEip(object):
+			change(n, object)
+			made[i] = object
+		}
+		if step%125 == 124 {
+			n.Restart(n.build)
+		}
+	}
+	n.Settle()
+
+	// What is deleted but still in use is there to the end.
+	var remaining []runtime.Object
+	for i := range names {
+		if e := eip(fmt.Sprintf("e%d", i), at(101+i)); find(e) < 0 && n.Exists(e) {
+			remaining = append(remaining, e)
+		}
+	}
+	model := start(t, append(world1(), append(remaining, made...)...)...)
+	model.Settle()
+	n.WaitDump(model.Dump())
+	t.Logf("%d objects remain, %d of them deleted and in use", len(made)+len(remaining), len(remaining))
+
+	n.deleteAll(made...)
+	n.emptyLedger()
+	empty := start(t, world1()...)
+	empty.Settle()
+	n.WaitDump(empty.Dump())
+}
