@@ -1,0 +1,184 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	typed "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/typed/kubeovn/v1"
+	informers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Name is the queue's name and the kind of the owner of its rows.
+const Name = "vip"
+
+// Deps are what the controller may write.
+type Deps struct {
+	// DefaultVpc is the VPC of subnets that name none.
+	DefaultVpc string
+	NB         *ovs.Client
+	IPAM       *ipam.IPAM
+	Vips       typed.VipInterface
+	Events     record.EventRecorder
+}
+
+// Sources are what the controller may read.
+type Sources struct {
+	Vips    informers.VipInformer
+	Subnets informers.SubnetInformer
+	Pods    coreinformers.PodInformer
+}
+
+type controller struct {
+	Deps
+	own     *reconcile.Fresh[*v1.Vip]
+	vips    listers.VipLister
+	index   cache.Indexer
+	subnets listers.SubnetLister
+	pods    corelisters.PodLister
+}
+
+// New wires the controller to its sources.
+func New(deps Deps, sources Sources) *reconcile.Loop {
+	c := &controller{Deps: deps, vips: sources.Vips.Lister(), index: sources.Vips.Informer().GetIndexer()}
+	loop := reconcile.New(Name, 1, c.sync)
+	if err := sources.Vips.Informer().AddIndexers(cache.Indexers{subnetIndex: bySubnet}); err != nil {
+		loop.Fail(err)
+	}
+	c.own = reconcile.WatchFresh(loop, sources.Vips, c.keysForVip)
+	c.subnets = reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
+	c.pods = reconcile.Watch(loop, sources.Pods, keysForPod, podMatters)
+	deps.NB.OnDrift(Name, loop.Add)
+	return loop
+}
+
+func (c *controller) sync(ctx context.Context, name string) error {
+	vip, ok := c.own.Get(name)
+	switch {
+	case !ok:
+		if err := c.apply(ctx, name, nil); err != nil {
+			return err
+		}
+		c.IPAM.ReleaseOwner(leaseOwner(name))
+		return nil
+	case !vip.DeletionTimestamp.IsZero():
+		return c.finalize(ctx, vip)
+	}
+	after := vip.DeepCopy()
+	in, err := c.gather(vip)
+	if err == nil {
+		in.lease, err = c.claim(in)
+	}
+	if err == nil {
+		if !reconcile.HasFinalizer(vip) && len(rows(in)) > 0 {
+			if vip, err = c.patch(ctx, vip, granted(in)); err != nil {
+				return err
+			}
+			in.vip = vip
+		}
+		err = c.apply(ctx, name, rows(in))
+		after = granted(in)
+	}
+	return c.publish(ctx, vip, after, err)
+}
+
+// claim takes the address. A vip whose port got another name moves its lease with it.
+func (c *controller) claim(in inputs) (ipam.Lease, error) {
+	request, err := request(in)
+	if err != nil {
+		return ipam.Lease{}, err
+	}
+	for _, old := range c.IPAM.Leases(request.Owner) {
+		if old.NIC != request.NIC || old.Subnet != in.subnet.Name {
+			c.IPAM.Release(old.Subnet, old.Owner, old.NIC)
+		}
+	}
+	lease, err := c.IPAM.Claim(in.subnet.Name, request)
+	switch {
+	case err == nil:
+		return lease, nil
+	case errors.Is(err, ipam.ErrConflict), errors.Is(err, ipam.ErrNoAvailable), errors.Is(err, ipam.ErrNoSubnet):
+		return lease, reconcile.Blocked(util.EventAcquireAddressFailed, "an address: %v", err)
+	}
+	return lease, invalid("%v", err)
+}
+
+// finalize gives the address back when no pod has it any more, and then lets the object go.
+func (c *controller) finalize(ctx context.Context, vip *v1.Vip) error {
+	if port := vip.Labels[util.IPReservedLabel]; port != "" {
+		return c.publish(ctx, vip, vip.DeepCopy(), reconcile.Blocked(util.ReasonVipInUse, "vip '%s' is in use by pod %s", vip.Name, port))
+	}
+	if err := c.apply(ctx, vip.Name, nil); err != nil {
+		return err
+	}
+	c.IPAM.ReleaseOwner(leaseOwner(vip.Name))
+	free := vip.DeepCopy()
+	reconcile.RemoveFinalizer(free)
+	if _, err := c.patch(ctx, vip, free); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	c.own.Gone(vip.Name)
+	return nil
+}
+
+func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) error {
+	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: Name, Key: name}, want); err != nil {
+		return fmt.Errorf("apply rows of vip %s: %w", name, err)
+	}
+	return nil
+}
+
+// patch writes the difference, status included: the kind has no status of its own in the API.
+func (c *controller) patch(ctx context.Context, before, after *v1.Vip) (*v1.Vip, error) {
+	patch, err := reconcile.LockedMergePatch(before, after)
+	if err != nil || patch == nil {
+		return before, err
+	}
+	written, err := c.Vips.Patch(ctx, before.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return before, fmt.Errorf("patch vip %s: %w", before.Name, err)
+	}
+	c.own.Wrote(written)
+	return written, nil
+}
+
+// publish tells the outcome of a sync in after, a copy of the caller's, and returns it.
+func (c *controller) publish(ctx context.Context, vip, after *v1.Vip, outcome error) error {
+	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonVipReconciled, util.ReasonVipFailed)
+	if !tell {
+		return outcome
+	}
+	after.Status.Ready = verdict.Ready
+	same := after.DeepCopy()
+	reconcile.SetOutcome(&same.Status.Conditions, vip.Generation, verdict, metav1.Now())
+	// Without a status of its own in the API every change makes a new generation, this one too.
+	if equality.Semantic.DeepEqual(vip.Spec, same.Spec) && equality.Semantic.DeepEqual(vip.Status, same.Status) {
+		after = same
+	} else {
+		reconcile.SetOutcome(&after.Status.Conditions, vip.Generation+1, verdict, metav1.Now())
+	}
+	written, err := c.patch(ctx, vip, after)
+	if err != nil {
+		return errors.Join(outcome, err)
+	}
+	if !verdict.Ready && written != vip {
+		c.Events.Event(vip, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+	}
+	return outcome
+}
