@@ -167,8 +167,11 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 	if !have.DeletionTimestamp.IsZero() {
 		return reconcile.Wait("the removal of the former ip %s", want.Name)
 	}
+	if util.IsReservation(have) && have.Labels[util.IPReservedLabel] == "" {
+		return reconcile.Wait("the reservation %s to be taken up", want.Name)
+	}
 	if outdated(have.Spec, want.Spec) {
-		if have.Labels[util.IPReservedLabel] == "true" {
+		if util.IsReservation(have) {
 			return unavailable([]string{p.subnet.Name}, "ip %s reserves %s for this port, not %s", have.Name, have.Spec.IPAddress, want.Spec.IPAddress)
 		}
 		if err := c.deleteIP(ctx, have); err != nil {

@@ -63,7 +63,7 @@ func (c *controller) releaseDropped(ctx context.Context, key string, ports []por
 			continue
 		}
 		dropped = append(dropped, ip.Name)
-		if ip.Labels[util.IPReservedLabel] == "true" {
+		if util.IsReservation(ip) {
 			continue
 		}
 		if err := c.deleteIP(ctx, ip); err != nil {
@@ -72,7 +72,7 @@ func (c *controller) releaseDropped(ctx context.Context, key string, ports []por
 	}
 	for _, lease := range c.IPAM.Leases(key) {
 		kept := slices.ContainsFunc(objects, func(ip *v1.IP) bool {
-			return ip.Name == lease.NIC && ip.Labels[util.IPReservedLabel] == "true"
+			return ip.Name == lease.NIC && util.IsReservation(ip)
 		})
 		if !current(lease.Subnet, lease.NIC) && !kept && c.IPAM.Release(lease.Subnet, key, lease.NIC) {
 			c.wake(lease.Subnet)
@@ -101,7 +101,7 @@ func (c *controller) keeps(ip *v1.IP, key string) bool {
 	if !ip.DeletionTimestamp.IsZero() {
 		return false
 	}
-	if ip.Labels[util.IPReservedLabel] == "true" {
+	if util.IsReservation(ip) {
 		return true
 	}
 	if ip.Spec.PodType != util.PodTypeStatefulSet {

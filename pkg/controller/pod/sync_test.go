@@ -330,6 +330,33 @@ func TestMovedAddress(t *testing.T) {
 	f.Eventually("the lease of the first is gone", func() bool { return len(w.books.SubnetLeases("ovn-default")) == 1 })
 }
 
+// TestFreshReservation shows that an IP object a user has just made is not taken for one that a pod left behind, and that its
+// pod waits until the reservation is taken up.
+func TestFreshReservation(t *testing.T) {
+	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"))
+	reservation := ipNamed("db.ns")
+	reservation.Spec = v1.IPSpec{PodName: "db", Namespace: "ns", Subnet: "ovn-default", V4IPAddress: "10.16.0.2", IPAddress: "10.16.0.2"}
+	f := controllertest.New(t, w.objects(reservation)...)
+	f.Run(w.build)
+	f.Settle()
+	if !f.Exists(reservation) {
+		t.Fatal("it was deleted")
+	}
+	f.Create(newPod("db"))
+	f.Settle()
+	if got := controllertest.Stored(f, newPod("db")).Annotations["ovn.kubernetes.io/allocated"]; got != "" {
+		t.Error("the pod did not wait")
+	}
+	taken := controllertest.Stored(f, reservation).DeepCopy()
+	taken.Labels = map[string]string{util.IPReservedLabel: "true"}
+	taken.Finalizers = []string{util.Finalizer}
+	f.Update(taken)
+	f.Eventually("the pod has the reserved address", func() bool { return address(f, newPod("db")) == "10.16.0.2" })
+	if got := controllertest.Stored(f, reservation).Labels[util.IPReservedLabel]; got != "true" {
+		t.Errorf("the reservation's label became %q", got)
+	}
+}
+
 // TestUnplug shows that an interface that is no longer asked for takes its port, object, address and annotations with it.
 func TestUnplug(t *testing.T) {
 	second := newSubnet("second", "vpc1", "10.1.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })
