@@ -22,7 +22,8 @@ import (
 
 const (
 	nodes    = 3
-	small    = 1000 // pods of the small run, which is also the beginning of the large one
+	batch    = 500  // pods that are made at once
+	small    = 1000 // pods of the small run, which is the beginning of the large one
 	creators = 16   // concurrent creators of pods
 	patience = 2 * time.Minute
 )
@@ -32,41 +33,61 @@ type options struct {
 	cpuProfile, heapProfile string
 }
 
-// controllerReport measures the floor and the controller, each on a fresh API server.
+// controllerReport measures the floor and the controller, each with an API server of its own. They take turns, batch by
+// batch, so that whatever else the machine does meets both.
 func controllerReport(ctx context.Context, o options) error {
-	if o.pods < 3*small {
-		return fmt.Errorf("-pods: want at least %d", 3*small)
+	if o.pods < 2*small || o.pods%batch != 0 {
+		return fmt.Errorf("-pods: want at least %d, in steps of %d", 2*small, batch)
 	}
-	var bottom, product load
-	if err := in(ctx, func(s *scope) (err error) { bottom, err = runFloor(s, o); return err }); err != nil {
-		return fmt.Errorf("floor: %w", err)
-	}
-	if err := in(ctx, func(s *scope) (err error) { product, err = runController(s, o); return err }); err != nil {
-		return err
-	}
-	line("controller.floor.pods_1000.rate", bottom.rate(small), "pods/s")
-	line("controller.floor.pods_5000.rate", bottom.rate(o.pods), "pods/s")
-	line("controller.pods_1000.rate", product.rate(small), "pods/s")
-	line("controller.pods_5000.rate", product.rate(o.pods), "pods/s")
-	line("controller.pods_1000.floor_ratio", product.rate(small)/bottom.rate(small), "x")
-	line("controller.pods_5000.floor_ratio", product.rate(o.pods)/bottom.rate(o.pods), "x")
-	// The same ratio by what all programs together spend: it does not move with whatever else the machine does.
-	line("controller.pods_5000.floor_cpu_ratio", float64(bottom.spent.total())/float64(product.spent.total()), "x")
-	line("controller.growth", product.steps[0].rate()/product.last().rate(), "x")
-	line("controller.floor.growth", bottom.steps[0].rate()/bottom.last().rate(), "x")
-	for name, l := range map[string]load{"controller": product, "controller.floor": bottom} {
-		for _, program := range slices.Sorted(maps.Keys(l.spent)) {
-			line(name+".cpu_per_1000_pods."+program, l.spent[program].Seconds()*1000/float64(o.pods), "s")
+	return in(ctx, func(s *scope) error {
+		bottom, err := startFloor(s, o)
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
 		}
-	}
-	return nil
+		product, err := startController(s)
+		if err != nil {
+			return err
+		}
+		profiled := product.profile(product.under, o)
+		before := product.counted()
+		for range o.pods / batch {
+			bottom.batch()
+			product.batch()
+		}
+		product.settle()
+		product.costs(before, o.pods)
+		compare(bottom.load, product.load, o.pods)
+		if err := profiled(); err != nil {
+			return err
+		}
+		product.restart()
+		return nil
+	})
 }
 
-// load is what a run of pods in three steps took: the first thousand, the middle, the last thousand.
+// compare prints what the controller does beside what the API server allows.
+func compare(bottom, product load, pods int) {
+	line("controller.floor.pods_1000.rate", bottom.first(small).rate(), "pods/s")
+	line("controller.floor.pods_5000.rate", bottom.first(pods).rate(), "pods/s")
+	line("controller.pods_1000.rate", product.first(small).rate(), "pods/s")
+	line("controller.pods_5000.rate", product.first(pods).rate(), "pods/s")
+	line("controller.pods_1000.floor_ratio", product.first(small).rate()/bottom.first(small).rate(), "x")
+	line("controller.pods_5000.floor_ratio", product.first(pods).rate()/bottom.first(pods).rate(), "x")
+	// The same ratio by the processor time of all programs together.
+	line("controller.pods_5000.floor_cpu_ratio", float64(bottom.spent.total())/float64(product.spent.total()), "x")
+	line("controller.growth", product.first(small).rate()/product.last(small).rate(), "x")
+	line("controller.floor.growth", bottom.first(small).rate()/bottom.last(small).rate(), "x")
+	for name, l := range map[string]load{"controller": product, "controller.floor": bottom} {
+		for _, program := range slices.Sorted(maps.Keys(l.spent)) {
+			line(name+".cpu_per_1000_pods."+program, l.spent[program].Seconds()*1000/float64(pods), "s")
+		}
+	}
+}
+
+// load is what the batches of a run took.
 type load struct {
 	steps []step
-	cpu   time.Duration // of the process under test
-	spent spent         // of all programs of the run
+	spent spent // by all programs, while batches ran
 }
 
 type step struct {
@@ -75,25 +96,34 @@ type step struct {
 }
 
 func (s step) rate() float64 { return float64(s.pods) / s.took.Seconds() }
-func (l load) last() step    { return l.steps[len(l.steps)-1] }
 
-// rate is pods per second until that many were served.
-func (l load) rate(pods int) float64 {
-	sum := step{}
+// first sums the batches until that many pods were served.
+func (l load) first(pods int) (sum step) {
 	for _, s := range l.steps {
 		if sum.pods < pods {
 			sum.pods, sum.took = sum.pods+s.pods, sum.took+s.took
 		}
 	}
-	return sum.rate()
+	return sum
 }
 
-// bench is one API server with pods, seen from outside.
+// last sums the batches of the last pods.
+func (l load) last(pods int) step {
+	reversed := slices.Clone(l.steps)
+	slices.Reverse(reversed)
+	return load{steps: reversed}.first(pods)
+}
+
+// bench is one API server with pods and the program that serves them, seen from outside.
 type bench struct {
 	*scope
-	plane  *testbed.Plane
-	served atomic.Int64
-	made   int
+	load
+	plane   *testbed.Plane
+	central *testbed.Central // of a controller
+	start   func() *testbed.Process
+	under   *testbed.Process
+	served  atomic.Int64
+	made    int
 }
 
 func newBench(s *scope) (*bench, error) {
@@ -101,7 +131,7 @@ func newBench(s *scope) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{scope: s, plane: plane}
+	b := &bench{scope: s, plane: plane, load: load{spent: spent{}}}
 	s.Cleanup(func() { _ = plane.Stop() })
 	return b, plane.AddNodes(s.ctx, nodes)
 }
@@ -127,15 +157,15 @@ func (b *bench) watch() {
 	factory.WaitForCacheSync(ctx.Done())
 }
 
-// pods makes n more pods and waits until they are served.
-func (b *bench) pods(n int, under *testbed.Process) step {
-	first, before := b.made, b.served.Load()
-	b.made += n
-	start := time.Now()
+// batch makes pods and waits until they are served.
+func (b *bench) batch() {
+	first, before, all := b.made, b.served.Load(), spending()
+	b.made += batch
+	began := time.Now()
 	failed := make(chan error, creators)
 	for worker := range creators {
 		go func() {
-			for i := first + worker; i < first+n; i += creators {
+			for i := first + worker; i < first+batch; i += creators {
 				pod := testbed.Pod("default", fmt.Sprintf("pod-%d", i), fmt.Sprintf("node%d", i%nodes+1))
 				if _, err := b.plane.Kube.CoreV1().Pods("default").Create(b.ctx, pod, metav1.CreateOptions{}); err != nil {
 					failed <- err
@@ -150,17 +180,18 @@ func (b *bench) pods(n int, under *testbed.Process) step {
 			b.Fatal(err)
 		}
 	}
-	b.until(fmt.Sprintf("%d pods are served", n), under, func() error {
-		if got := b.served.Load() - before; got < int64(n) {
-			return fmt.Errorf("%d are", got)
+	b.until(fmt.Sprintf("%d pods are served", b.made), func() error {
+		if got := b.served.Load() - before; got < batch {
+			return fmt.Errorf("%d of the last %d are", got, batch)
 		}
 		return nil
 	})
-	return step{n, time.Since(start)}
+	b.steps = append(b.steps, step{batch, time.Since(began)})
+	b.spent.add(spending().since(all))
 }
 
-// until waits for a state, as long as the process runs.
-func (b *bench) until(what string, under *testbed.Process, check func() error) {
+// until waits for a state, as long as the program runs.
+func (b *bench) until(what string, check func() error) {
 	end := time.Now().Add(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -169,76 +200,71 @@ func (b *bench) until(what string, under *testbed.Process, check func() error) {
 		switch {
 		case err == nil:
 			return
-		case !under.Running():
-			b.Fatalf("%s: the program ended\n%s", what, under.Tail())
+		case !b.under.Running():
+			b.Fatalf("%s: the program ended\n%s", what, b.under.Tail())
 		case time.Now().After(end) || b.ctx.Err() != nil:
-			b.Fatalf("not in time: %s: %v\n%s", what, err, under.Tail())
+			b.Fatalf("not in time: %s: %v\n%s", what, err, b.under.Tail())
 		}
 		<-tick.C
 	}
 }
 
-// steps makes all pods in three steps.
-func (b *bench) steps(total int, under *testbed.Process) load {
-	var l load
-	before, _ := under.Usage()
-	all := spending()
-	for _, n := range []int{small, total - 2*small, small} {
-		l.steps = append(l.steps, b.pods(n, under))
-	}
-	after, _ := under.Usage()
-	l.cpu, l.spent = after-before, spending().since(all)
-	return l
-}
-
-func runFloor(s *scope, o options) (load, error) {
+func startFloor(s *scope, o options) (*bench, error) {
 	b, err := newBench(s)
 	if err != nil {
-		return load{}, err
+		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return load{}, err
+		return nil, err
 	}
 	b.watch()
-	p := testbed.Start(s, floorVerb, nil, self, floorVerb, "-kubeconfig="+b.plane.Kubeconfig, "-workers="+strconv.Itoa(o.workers))
-	return b.steps(o.pods, p), nil
+	b.under = testbed.Start(s, floorVerb, nil, self, floorVerb, "-kubeconfig="+b.plane.Kubeconfig, "-workers="+strconv.Itoa(o.workers))
+	return b, nil
 }
 
-func runController(s *scope, o options) (load, error) {
+func startController(s *scope) (*bench, error) {
 	program, err := testbed.Build(s.ctx, s.TempDir(), "cmd/kube-ovn-controller")
 	if err != nil {
-		return load{}, err
+		return nil, err
 	}
 	b, err := newBench(s)
 	if err != nil {
-		return load{}, err
+		return nil, err
 	}
-	central := testbed.StartCentral(s)
-	start := func() *testbed.Process {
-		return testbed.StartController(s, program, b.plane, central, "kube-ovn-controller-bench")
+	b.central = testbed.StartCentral(s)
+	b.start = func() *testbed.Process {
+		return testbed.StartController(s, program, b.plane, b.central, "kube-ovn-controller-bench")
 	}
-	c := start()
-	b.until("the nodes are served", c, func() error { return b.nodesServed() })
+	b.under = b.start()
+	b.until("the nodes are served", b.nodesServed)
 	b.watch()
-	b.settle(c, central)
+	b.settle()
+	return b, nil
+}
 
-	profiled := b.profile(c, o)
-	writes, transactions, syncs := b.plane.Writes(s), c.Transactions("OVN_Northbound"), c.Syncs("pod")
-	l := b.steps(o.pods, c)
-	b.settle(c, central)
-	_, rss := c.Usage()
-	added := b.plane.Writes(s).Since(writes)
-	line("controller.cpu_per_1000_pods", l.cpu.Seconds()*1000/float64(o.pods), "s")
-	line("controller.api_writes_per_pod", float64(added.Total()-o.pods)/float64(o.pods), "count") // the pods themselves are ours
-	line("controller.nb_txns_per_pod", float64(c.Transactions("OVN_Northbound")-transactions)/float64(o.pods), "count")
-	line("controller.syncs_per_pod", float64(c.Syncs("pod")-syncs)/float64(o.pods), "count")
-	line("controller.rss_5000", float64(rss)/(1<<20), "MB")
-	if err := profiled(); err != nil {
-		return l, err
-	}
-	b.restart(c, start, central)
-	return l, nil
+// counts are the running totals of a controller.
+type counts struct {
+	writes              testbed.Writes
+	transactions, syncs int
+	cpu                 time.Duration
+	rss                 int64
+}
+
+func (b *bench) counted() counts {
+	c := counts{writes: b.plane.Writes(b), transactions: b.under.Transactions("OVN_Northbound"), syncs: b.under.Syncs("pod")}
+	c.cpu, c.rss = b.under.Usage()
+	return c
+}
+
+// costs prints what the pods have cost since an earlier count.
+func (b *bench) costs(before counts, pods int) {
+	now, n := b.counted(), float64(pods)
+	line("controller.cpu_per_1000_pods", (now.cpu-before.cpu).Seconds()*1000/n, "s")
+	line("controller.api_writes_per_pod", (float64(now.writes.Since(before.writes).Total())-n)/n, "count") // the pods themselves are ours
+	line("controller.nb_txns_per_pod", float64(now.transactions-before.transactions)/n, "count")
+	line("controller.syncs_per_pod", float64(now.syncs-before.syncs)/n, "count")
+	line("controller.rss_5000", float64(now.rss)/(1<<20), "MB")
 }
 
 // nodesServed is nil when every node has its join port and the default subnet takes pods.
@@ -256,14 +282,14 @@ func (b *bench) nodesServed() error {
 }
 
 // settle waits until the controller has written nothing for a while.
-func (b *bench) settle(c *testbed.Process, central *testbed.Central) {
+func (b *bench) settle() {
 	const quiet = 1500 * time.Millisecond // more than the delay of a subnet's counters
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	last, since := "", time.Now()
-	b.until("nothing is written any more", c, func() error {
+	b.until("nothing is written any more", func() error {
 		<-look.C
-		if state := fmt.Sprint(b.plane.Writes(b), c.Transactions("OVN_Northbound")); state != last {
+		if state := fmt.Sprint(b.plane.Writes(b), b.under.Transactions("OVN_Northbound")); state != last {
 			last, since = state, time.Now()
 		}
 		if time.Since(since) < quiet {
@@ -274,36 +300,36 @@ func (b *bench) settle(c *testbed.Process, central *testbed.Central) {
 }
 
 // restart measures two restarts: one with a pod that waits to be served, one in which there is nothing to do.
-func (b *bench) restart(c *testbed.Process, start func() *testbed.Process, central *testbed.Central) {
-	c.Kill()
+func (b *bench) restart() {
+	b.under.Kill()
 	before := b.served.Load()
 	if _, err := b.plane.Kube.CoreV1().Pods("default").Create(b.ctx, testbed.Pod("default", "first", "node1"), metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	c = start()
-	b.until("the first pod after the restart is served", c, func() error {
+	b.under = b.start()
+	b.until("the first pod after the restart is served", func() error {
 		if b.served.Load() == before {
 			return errors.New("it is not")
 		}
 		return nil
 	})
 	line("controller.restart_5000.first_pod", time.Since(began).Seconds(), "s")
-	b.settle(c, central)
+	b.settle()
 
-	versions, writes := central.Versions(), b.plane.Writes(b)
-	c.Kill()
+	versions, writes := b.central.Versions(), b.plane.Writes(b)
+	b.under.Kill()
 	began = time.Now()
-	c = start()
-	b.until("the first pass", c, func() error { return c.Passed(int(b.served.Load())) })
+	b.under = b.start()
+	b.until("the first pass", func() error { return b.under.Passed(int(b.served.Load())) })
 	line("controller.restart_5000.first_pass", time.Since(began).Seconds(), "s")
-	b.settle(c, central)
-	cpu, _ := c.Usage()
+	b.settle()
+	cpu, _ := b.under.Usage()
 	changed := 0
-	if central.Versions() != versions {
+	if b.central.Versions() != versions {
 		changed = 1
 	}
-	line("controller.restart_5000.nb_writes", float64(max(changed, c.Transactions("OVN_Northbound"))), "count")
+	line("controller.restart_5000.nb_writes", float64(max(changed, b.under.Transactions("OVN_Northbound"))), "count")
 	line("controller.restart_5000.api_writes", float64(b.plane.Writes(b).Since(writes).Total()), "count")
 	line("controller.restart_5000.cpu", cpu.Seconds(), "s")
 }

@@ -50,6 +50,13 @@ func (s spent) since(earlier spent) spent {
 	return added
 }
 
+// add sums into s.
+func (s spent) add(more spent) {
+	for name, t := range more {
+		s[name] += t
+	}
+}
+
 func (s spent) total() time.Duration {
 	var sum time.Duration
 	for _, t := range s {

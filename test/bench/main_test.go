@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-func TestLoadRate(t *testing.T) {
-	l := load{steps: []step{{1000, 5 * time.Second}, {3000, 25 * time.Second}, {1000, 10 * time.Second}}}
+func TestLoad(t *testing.T) {
+	l := load{steps: []step{{500, 2 * time.Second}, {500, 3 * time.Second}, {3000, 25 * time.Second}, {500, 6 * time.Second}, {500, 4 * time.Second}}}
 	for pods, want := range map[int]float64{1000: 200, 5000: 125} {
-		if got := l.rate(pods); got != want {
+		if got := l.first(pods).rate(); got != want {
 			t.Errorf("rate until %d pods: %v, want %v", pods, got, want)
 		}
 	}
-	if got := l.steps[0].rate() / l.last().rate(); got != 2 {
-		t.Errorf("growth %v, want 2", got)
+	if got := l.last(1000); got != (step{1000, 10 * time.Second}) {
+		t.Errorf("last thousand: %+v", got)
 	}
 }
 
