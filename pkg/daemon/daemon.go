@@ -77,9 +77,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range web {
-		group.Go(func() error { return serveHTTP(ctx, l, d.handler(ctx)) })
+		group.Go(func() error { return serveHTTP(ctx, l, d.handler(ctx), healthGrace) })
 	}
-	group.Go(func() error { return serveHTTP(ctx, socket, &d.cni) })
+	group.Go(func() error { return serveHTTP(ctx, socket, &d.cni, cniGrace) })
 	group.Go(func() error { return d.rise(ctx, group) })
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

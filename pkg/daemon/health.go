@@ -20,7 +20,8 @@ const (
 	dialTimeout   = 2 * time.Second
 	headerTimeout = 3 * time.Second
 	readTimeout   = 10 * time.Second
-	shutdownGrace = 5 * time.Second // a CNI request that is cut off takes back what it made
+	healthGrace   = 500 * time.Millisecond
+	cniGrace      = 5 * time.Second // a request that is cut off takes back what it made
 )
 
 // health is what the loops know about themselves. The zero value is a daemon that has just started.
@@ -128,8 +129,8 @@ func (d *Daemon) handler(ctx context.Context) http.Handler {
 	return mux
 }
 
-// serveHTTP answers on a listener until ctx ends, which also ends the requests in progress.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+// serveHTTP answers on a listener until ctx ends; requests in progress are told so and get grace to come to an end.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -139,9 +140,9 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		if err := srv.Shutdown(grace); err != nil {
+		if err := srv.Shutdown(rest); err != nil {
 			klog.FromContext(ctx).Info("Requests were cut off", "address", l.Addr(), "err", err)
 		}
 	})

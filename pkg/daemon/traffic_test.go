@@ -78,6 +78,7 @@ func (m *machine) runPod() (netns string, req api.Request) {
 	_, err := m.kube.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{})
 	m.must(err)
 	netns = porttest.NewNetns(m.t)
+	m.t.Cleanup(func() { m.stop() }) // before the namespace goes: the daemon looks into it
 	req = api.Request{
 		CNIType: "kube-ovn", PodName: "web", PodNamespace: "default", PodUID: "uid-web", ContainerID: "0123456789abcdef0123",
 		NetNS: netns, IfName: "eth0", Provider: "ovn", Network: "kube-ovn",
