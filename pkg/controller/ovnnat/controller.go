@@ -109,7 +109,8 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 	reconcile.Watch(loop, sources.Eips, func(eip *v1.OvnEip) []string {
 		return w.index.keys(rules, eipIndex, eip.Name)
 	}, func(a, b *v1.OvnEip) bool {
-		return grantOf(a) != grantOf(b) || a.Spec.Type != b.Spec.Type || a.UID != b.UID
+		return grantOf(a) != grantOf(b) || a.Spec.Type != b.Spec.Type || a.UID != b.UID ||
+			len(a.Status.Conditions) != len(b.Status.Conditions)
 	})
 	reconcile.Watch(loop, sources.IPs, func(ip *v1.IP) []string {
 		return addressed(ipRef(ip.Name), ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
@@ -120,7 +121,8 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 	reconcile.Watch(loop, sources.Vips, func(vip *v1.Vip) []string {
 		return addressed(vipRef(vip.Name), vip.Status.V4ip, vip.Status.V6ip)
 	}, func(a, b *v1.Vip) bool {
-		return a.Status.V4ip != b.Status.V4ip || a.Status.V6ip != b.Status.V6ip || a.Spec.Subnet != b.Spec.Subnet
+		return a.Status.V4ip != b.Status.V4ip || a.Status.V6ip != b.Status.V6ip || a.Spec.Subnet != b.Spec.Subnet ||
+			len(a.Status.Conditions) != len(b.Status.Conditions)
 	})
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
 		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider

@@ -35,9 +35,9 @@ func (w *world) users(eip string) []user {
 		store cache.Indexer
 	}{{util.NatFip, w.index.fips}, {util.NatSnat, w.index.snats}, {util.NatDnat, w.index.dnats}} {
 		for _, rule := range objects(rules.store, unique(w.index.keys(rules.store, eipIndex, eip)), func(metav1.Object) bool { return true }) {
-			list = append(list, user{
-				use: rules.use, name: rule.GetName(), vpc: vpcOf(rule), bound: rule.GetAnnotations()[util.VpcEipAnnotation] == eip,
-			})
+			u := user{use: rules.use, name: rule.GetName(), vpc: vpcOf(rule)}
+			u.bound = u.vpc != "" && rule.GetAnnotations()[util.VpcEipAnnotation] == eip
+			list = append(list, u)
 		}
 	}
 	return list

@@ -91,6 +91,8 @@ func (w *world) eip(name string) (*v1.OvnEip, error) {
 		return nil, fmt.Errorf("ovn eip %s: %w", name, err)
 	case eip.Spec.Type == util.EipTypeLSP:
 		return nil, invalid("ovn eip %s is of type %s and cannot be used for nat", name, util.EipTypeLSP)
+	case grantOf(eip) == grant{} && len(eip.Status.Conditions) == 0: // just made: not worth telling
+		return nil, reconcile.Wait("the first look at ovn eip %s", name)
 	case eip.Status.V4Ip == "" && eip.Status.V6Ip == "":
 		return nil, reconcile.Blocked(util.ReasonEipNotReady, "ovn eip %s, which has no address yet", name)
 	}
@@ -162,6 +164,8 @@ func (w *world) ofVip(name string) (target, error) {
 		return target{}, absent("vip %s, which does not exist", name)
 	case err != nil:
 		return target{}, fmt.Errorf("vip %s: %w", name, err)
+	case vip.Status.V4ip == "" && vip.Status.V6ip == "" && len(vip.Status.Conditions) == 0:
+		return target{}, reconcile.Wait("the first look at vip %s", name)
 	case vip.Status.V4ip == "" && vip.Status.V6ip == "":
 		return target{}, absent("an address of vip %s", name)
 	}

@@ -89,6 +89,21 @@ func TestSeed(t *testing.T) {
 	n.emptyLedger()
 }
 
+// An address with its rule costs six API writes and says nothing on the way: finalizer, labels and address, status, and for
+// the address what uses it.
+func TestWrites(t *testing.T) {
+	n := start(t, append(world1(), eip("e"), fip("f", "e", fipTo("vpc-1-busybox01.vpc1")))...)
+	n.ready(fip("f", ""), true)
+	n.Eventually("the use is told", func() bool { return controllertest.Stored(n.Fixture, eip("e")).Status.Nat == "fip" })
+	n.Settle()
+	if writes := n.Writes(); len(writes) > 6 {
+		t.Errorf("%d writes:\n%s", len(writes), strings.Join(writes, "\n"))
+	}
+	if len(n.Events.Events) > 0 {
+		t.Errorf("event %q", <-n.Events.Events)
+	}
+}
+
 // deleteAll deletes everything at once and waits for the end of it.
 func (n *nats) deleteAll(objects ...runtime.Object) {
 	n.t.Helper()
