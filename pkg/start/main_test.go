@@ -154,18 +154,31 @@ func tool(t *testing.T, argv ...string) string {
 	return out
 }
 
-// pidOf reads a pid file.
-func pidOf(t *testing.T, file string) int {
-	t.Helper()
+// readPid reads a pid file, which is missing for a moment while its daemon starts.
+func readPid(file string) (int, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	return strconv.Atoi(strings.TrimSpace(string(data)))
+}
+
+func pidOf(t *testing.T, file string) int {
+	t.Helper()
+	pid, err := readPid(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// replaced says whether a daemon has another process than before.
+func replaced(file string, before int) error {
+	pid, err := readPid(file)
+	if err == nil && pid == before {
+		err = errors.New("the old pid file is still there")
+	}
+	return err
 }
 
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }

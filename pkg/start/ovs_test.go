@@ -135,8 +135,8 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.eventually("a new vswitchd", func(ctx context.Context) error {
-		if pid := pidOf(t, filepath.Join(s["OVS_RUNDIR"], "ovs-vswitchd.pid")); pid == vswitchd {
-			return errors.New("old pid file")
+		if err := replaced(filepath.Join(s["OVS_RUNDIR"], "ovs-vswitchd.pid"), vswitchd); err != nil {
+			return err
 		}
 		return up(ctx)
 	})
