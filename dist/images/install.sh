@@ -447,4 +447,5 @@ main() {
   say "done: $IMAGE, datapath $DATAPATH, pods $POD_CIDR, join $JOIN_CIDR"
 }
 
-main "$@"
+# The exit stands on the line of the call, so that an edit of this file while it runs is not read.
+main "$@"; exit

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubeovn/kube-ovn/pkg/util"
 	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
@@ -49,7 +51,37 @@ func run(ctx context.Context) error {
 		return err
 	}
 	printPods(pods)
+	if err := checkSubnets(manifests, pods); err != nil {
+		return err
+	}
 	return checkReach(ctx, cluster, pods)
+}
+
+// checkSubnets fails when a pod is not in the subnet that names its namespace.
+func checkSubnets(manifests []byte, pods []*corev1.Pod) error {
+	objects, err := framework.Objects(manifests)
+	if err != nil {
+		return err
+	}
+	subnetOf := map[string]string{}
+	for _, u := range objects {
+		if u.GetKind() != "Subnet" {
+			continue
+		}
+		namespaces, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces")
+		if err != nil {
+			return err
+		}
+		for _, ns := range namespaces {
+			subnetOf[ns] = u.GetName()
+		}
+	}
+	for _, p := range pods {
+		if got := p.Annotations[util.Key(util.OvnProvider, util.LogicalSwitch)]; got != subnetOf[p.Namespace] {
+			return fmt.Errorf("pod %s/%s is in subnet %s, not in its tenant's subnet %s", p.Namespace, p.Name, got, subnetOf[p.Namespace])
+		}
+	}
+	return nil
 }
 
 // readyPods waits for the pods of the manifests, in their order.

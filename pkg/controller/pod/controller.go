@@ -74,12 +74,10 @@ type controller struct {
 	sets        appslisters.StatefulSetLister
 	subnets     listers.SubnetLister
 	attachments nadlisters.NetworkAttachmentDefinitionLister
-	byPod       cache.Indexer // IP objects, by the key of their pod
+	byPod       cache.Indexer // IP objects, by byPodIndex
+	byNamespace cache.Indexer // Subnets, by byNamespaceIndex
 	seekers     *seekers
 }
-
-// byPodIndex is the name of the index behind byPod.
-const byPodIndex = "pod"
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
@@ -88,7 +86,8 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.loop = loop
 	c.pods = reconcile.WatchFresh(loop, sources.Pods, keysForPod, podMatters)
 	c.ips = reconcile.WatchFresh(loop, sources.IPs, keysForIP, ipMatters)
-	c.byPod = indexByPod(loop, sources.IPs.Informer())
+	c.byPod = index(loop, sources.IPs.Informer(), byPodIndex, keysForIP)
+	c.byNamespace = index(loop, sources.Subnets.Informer(), byNamespaceIndex, namespacesOf)
 	c.namespaces = reconcile.Watch(loop, sources.Namespaces, c.keysForNamespace, namespaceMatters)
 	c.sets = reconcile.Watch(loop, sources.StatefulSets, c.keysForSet, setMatters)
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)

@@ -1,12 +1,15 @@
 package pod
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
@@ -91,11 +94,50 @@ func (c *controller) primarySubnets(pod *corev1.Pod) ([]*v1.Subnet, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound := namespace.Annotations[util.NamespaceSubnetsAnnotation]
-	if bound == "" {
+	bound := strings.Split(namespace.Annotations[util.NamespaceSubnetsAnnotation], ",")
+	if bound[0] == "" {
 		return nil, reconcile.Wait("the subnets of namespace %s", pod.Namespace)
 	}
-	return c.named(strings.Split(bound, ",")...)
+	claiming, err := c.claiming(namespace)
+	if err != nil {
+		return nil, err
+	}
+	if len(claiming) > 0 && !slices.ContainsFunc(claiming, func(name string) bool { return slices.Contains(bound, name) }) {
+		return nil, unavailable(claiming, "namespace %s is not yet bound to subnet %s", pod.Namespace, strings.Join(claiming, ", "))
+	}
+	return c.named(bound...)
+}
+
+// claiming are the subnets whose spec names the namespace. The namespace's annotation follows a moment later; a pod made in
+// between must not get into the default VPC.
+func (c *controller) claiming(namespace *corev1.Namespace) ([]string, error) {
+	var names []string
+	for _, key := range []string{namespace.Name, bySelector} {
+		items, err := c.byNamespace.ByIndex(byNamespaceIndex, key)
+		if err != nil {
+			return nil, fmt.Errorf("subnets of namespace %s: %w", namespace.Name, err)
+		}
+		for _, item := range items {
+			s, ok := item.(*v1.Subnet)
+			if !ok || !s.DeletionTimestamp.IsZero() || key == bySelector && !selects(s, namespace) {
+				continue
+			}
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// selects says whether one of a subnet's namespaceSelectors matches.
+func selects(s *v1.Subnet, namespace *corev1.Namespace) bool {
+	for i := range s.Spec.NamespaceSelectors {
+		selector, err := metav1.LabelSelectorAsSelector(&s.Spec.NamespaceSelectors[i])
+		if err == nil && selector.Matches(labels.Set(namespace.Labels)) {
+			return true
+		}
+	}
+	return false
 }
 
 // named resolves subnets; those that are missing or not valid are left out as long as one remains.

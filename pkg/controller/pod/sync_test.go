@@ -357,6 +357,34 @@ func TestFreshReservation(t *testing.T) {
 	}
 }
 
+// TestNotYetBound shows a pod that is made between a tenant's subnet and the annotation of the namespace: it waits for the
+// annotation and never gets into the default VPC.
+func TestNotYetBound(t *testing.T) {
+	for name, claim := range map[string]func(*v1.SubnetSpec){
+		"by name": func(s *v1.SubnetSpec) { s.Namespaces = []string{"ns"} },
+		"by label": func(s *v1.SubnetSpec) {
+			s.NamespaceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{corev1.LabelMetadataName: "ns"}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), newSubnet("net1", "vpc1", "10.0.1.0/24", claim))
+			f := controllertest.New(t, w.objects(newPod("a"))...)
+			f.Run(w.build)
+			if event := nextEvent(f); !strings.Contains(event, "net1") {
+				t.Errorf("event %q does not name the subnet", event)
+			}
+			f.Settle()
+			if got := address(f, newPod("a")); got != "" {
+				t.Fatalf("the pod got %s", got)
+			}
+			bound := controllertest.Namespace("ns")
+			bound.Annotations = map[string]string{util.NamespaceSubnetsAnnotation: "net1"}
+			f.Update(bound)
+			f.Eventually("an address of the tenant", func() bool { return address(f, newPod("a")) == "10.0.1.2" })
+		})
+	}
+}
+
 // TestUnplug shows that an interface that is no longer asked for takes its port, object, address and annotations with it.
 func TestUnplug(t *testing.T) {
 	second := newSubnet("second", "vpc1", "10.1.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })

@@ -3,6 +3,7 @@ package pod
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -29,18 +30,34 @@ func podMatters(before, after *corev1.Pod) bool {
 		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) || !maps.Equal(before.Annotations, after.Annotations)
 }
 
-// indexByPod lets IP objects be found by the key of their pod.
-func indexByPod(loop *reconcile.Loop, informer cache.SharedIndexInformer) cache.Indexer {
-	index := func(obj any) ([]string, error) {
-		if ip, ok := obj.(*v1.IP); ok {
-			return keysForIP(ip), nil
+// Indexes of the informers, for what every pod's sync looks up.
+const (
+	byPodIndex       = "pod"              // IP objects by the key of their pod
+	byNamespaceIndex = "subnet-namespace" // subnets by the namespaces they name, and
+	bySelector       = "*"                // those that choose namespaces by labels
+)
+
+// index adds an index to an informer.
+func index[T any](loop *reconcile.Loop, informer cache.SharedIndexInformer, name string, keys func(T) []string) cache.Indexer {
+	err := informer.AddIndexers(cache.Indexers{name: func(obj any) ([]string, error) {
+		if typed, ok := obj.(T); ok {
+			return keys(typed), nil
 		}
 		return nil, nil
-	}
-	if err := informer.AddIndexers(cache.Indexers{byPodIndex: index}); err != nil {
-		loop.Fail(fmt.Errorf("index ip objects by pod: %w", err))
+	}})
+	if err != nil {
+		loop.Fail(fmt.Errorf("index %s: %w", name, err))
 	}
 	return informer.GetIndexer()
+}
+
+// namespacesOf are the index keys of a subnet.
+func namespacesOf(s *v1.Subnet) []string {
+	keys := slices.Clone(s.Spec.Namespaces)
+	if len(s.Spec.NamespaceSelectors) > 0 {
+		keys = append(keys, bySelector)
+	}
+	return keys
 }
 
 // keysForIP maps an IP object to its pod, also to one that is long gone.
