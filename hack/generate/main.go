@@ -1,5 +1,5 @@
 // Command generate makes everything that follows from the Go types of pkg/apis: deep copies beside the types, the CRDs in
-// dist/images/crds, and the clientset, listers and informers in pkg/client.
+// dist/images/crds, and the clientset, listers and informers in pkg/client; and the models of pkg/ovs from their schemas.
 //
 // It runs from the root of the module with the generators that hack/tools/go.mod pins. Files that come out as they are
 // keep their times; files that nothing makes any more are deleted. On a clean tree it changes nothing; with -check it
@@ -27,7 +27,15 @@ const (
 	crdsDir    = "dist/images/crds"
 	toolsMod   = "hack/tools/go.mod"
 	deepcopyGo = "zz_generated.deepcopy.go"
+	ovsDir     = "pkg/ovs"
+	schemasDir = "pkg/ovs/schema"
+	modelgen   = "github.com/ovn-org/libovsdb/cmd/modelgen" // of the version that go.mod pins
 )
+
+// models are the packages of table models below pkg/ovs and the schemas they are made from.
+var models = map[string]string{
+	"ovnnb": "ovn-nb.ovsschema", "ovnsb": "ovn-sb.ovsschema", "vswitch": "vswitch.ovsschema",
+}
 
 func main() {
 	check := flag.Bool("check", false, "change nothing and fail when a file is not up to date")
@@ -71,7 +79,19 @@ func generate(ctx context.Context, out *output) error {
 	if err := out.replaceTree(crdsDir, crds); err != nil {
 		return err
 	}
-	return out.replaceTree(clientDir, client)
+	if err := out.replaceTree(clientDir, client); err != nil {
+		return err
+	}
+	for name, schema := range models {
+		dir := filepath.Join(scratch, name)
+		if err := goRun(ctx, "run", modelgen, "-p", name, "-o", dir, filepath.Join(schemasDir, schema)); err != nil {
+			return err
+		}
+		if err := out.replaceTree(path.Join(ovsDir, name), dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeDeepCopies brings the deep copies beside the types up to date. Their generator knows no other place to write to, so
@@ -158,10 +178,18 @@ func makeClient(ctx context.Context, dir, scratch string, plurals map[string]str
 
 // tool runs a program of the tools module; what it prints is shown.
 func tool(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "-modfile=" + toolsMod, name}, args...)...)
+	if err := goRun(ctx, append([]string{"tool", "-modfile=" + toolsMod, name}, args...)...); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// goRun runs the go command; what it prints is shown.
+func goRun(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
 }
