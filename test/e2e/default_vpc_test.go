@@ -146,14 +146,16 @@ func wantReach(t *testing.T, pod, address string) {
 // wantSource asks the agnhost server of a pod which address it saw.
 func wantSource(t *testing.T, pod, server, want string) {
 	t.Helper()
-	out, err := cluster.Exec(t.Context(), "e2e-paths", pod, "wget", "-q", "-O", "-", "http://"+server+":8080/clientip")
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	seen, err := netip.ParseAddrPort(strings.TrimSpace(out))
-	if err != nil || seen.Addr().String() != want {
-		t.Errorf("the server saw %q, want %s", out, want)
+	var seen netip.AddrPort
+	eventually(t, 20*time.Second, "the server on "+server+" answers", func() error {
+		out, err := cluster.Exec(t.Context(), "e2e-paths", pod, "wget", "-q", "-O", "-", "http://"+server+":8080/clientip")
+		if err == nil {
+			seen, err = netip.ParseAddrPort(strings.TrimSpace(out))
+		}
+		return err
+	})
+	if seen.Addr().String() != want {
+		t.Errorf("the server saw %s, want %s", seen, want)
 	}
 }
 

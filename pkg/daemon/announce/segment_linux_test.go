@@ -242,18 +242,19 @@ func TestAnnounce(t *testing.T) {
 			return netlink.NeighSet(&netlink.Neigh{LinkIndex: s.wires.Index, State: netlink.NUD_STALE, IP: addr.AsSlice(), HardwareAddr: old})
 		})
 	}
-	if err := errors.Join(s.arp(t).Announce(v4), s.nd(t).Announce(v6)); err != nil {
-		t.Fatal(err)
-	}
-	for _, addr := range []netip.Addr{v4, v6} {
-		s.eventuallyKnows(t, addr)
-	}
+	a, n := s.arp(t), s.nd(t)
+	s.eventuallyKnows(t, v4, func() error { return a.Announce(v4) })
+	s.eventuallyKnows(t, v6, func() error { return n.Announce(v6) })
 }
 
-func (s *segment) eventuallyKnows(t *testing.T, addr netip.Addr) {
+// eventuallyKnows announces until the other host has our MAC: a frame on a link that has just come up may be lost.
+func (s *segment) eventuallyKnows(t *testing.T, addr netip.Addr, announce func() error) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
+		if err := announce(); err != nil {
+			t.Fatal(err)
+		}
 		var got net.HardwareAddr
 		do(t, s.other, func() error {
 			list, err := netlink.NeighList(s.wires.Index, netlink.FAMILY_ALL)
@@ -270,7 +271,7 @@ func (s *segment) eventuallyKnows(t *testing.T, addr netip.Addr) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is at %s for the other host, want %s", addr, got, s.ours.HardwareAddr)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
