@@ -49,6 +49,8 @@ type Fixture struct {
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 	loops []*reconcile.Loop
+	// watching is how many informers are known to watch.
+	watching int
 }
 
 // New starts an API with the objects and a Northbound database of its own.
@@ -77,7 +79,7 @@ func (f *Fixture) begin() {
 	f.ctx, f.stop = context.WithCancel(klog.NewContext(context.Background(), logger))
 	f.KubeInformers = informers.NewSharedInformerFactory(f.Kube, 0)
 	f.Informers = externalversions.NewSharedInformerFactory(f.KubeOVN, 0)
-	f.loops = nil
+	f.loops, f.watching = nil, 0
 	f.Forget()
 }
 
@@ -96,8 +98,16 @@ func (f *Fixture) Context() context.Context { return f.ctx }
 
 // Start starts the informers and runs the loops until the fixture stops.
 func (f *Fixture) Start(loops ...*reconcile.Loop) {
+	f.t.Helper()
+	before := watches(&f.Kube.Fake) + watches(&f.KubeOVN.Fake)
 	f.KubeInformers.Start(f.ctx.Done())
 	f.Informers.Start(f.ctx.Done())
+	// The fake API forgets what happens between an informer's list and its watch, which a real one does not.
+	informers := len(f.KubeInformers.WaitForCacheSync(f.ctx.Done())) + len(f.Informers.WaitForCacheSync(f.ctx.Done()))
+	f.Eventually("the informers watch", func() bool {
+		return watches(&f.Kube.Fake)+watches(&f.KubeOVN.Fake)-before >= informers-f.watching
+	})
+	f.watching = informers
 	for _, loop := range loops {
 		f.loops = append(f.loops, loop)
 		f.done.Go(func() {
@@ -106,6 +116,17 @@ func (f *Fixture) Start(loops ...*reconcile.Loop) {
 			}
 		})
 	}
+}
+
+// watches counts the watches that were begun since the last Forget.
+func watches(fake *clienttesting.Fake) int {
+	n := 0
+	for _, action := range fake.Actions() {
+		if action.GetVerb() == "watch" {
+			n++
+		}
+	}
+	return n
 }
 
 // Stop ends the loops and informers as a killed process would, except that running syncs finish.

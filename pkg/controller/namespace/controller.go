@@ -60,8 +60,8 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	loop := reconcile.New(Name, 3, c.sync)
 	c.own = reconcile.WatchFresh(loop, sources.Namespaces, reconcile.Self[*corev1.Namespace], namespaceMatters)
 	c.namespaces = sources.Namespaces.Lister()
-	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.vpcs = reconcile.Watch(loop, sources.Vpcs, keysForVpc, vpcMatters)
+	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.pools = reconcile.Watch(loop, sources.IPPools, func(p *v1.IPPool) []string { return p.Spec.Namespaces })
 	return loop
 }
@@ -91,9 +91,13 @@ func namespaceMatters(before, after *corev1.Namespace) bool {
 	return !maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations)
 }
 
-// keysForSubnet: those the subnet names or selects, those that have it now, and all for the default subnet.
+// keysForSubnet: those the subnet names or selects, those that have it now, those of its VPC, whose default subnet it may be,
+// and all for the cluster's default subnet.
 func (c *controller) keysForSubnet(s *v1.Subnet) []string {
 	keys := slices.Clone(s.Spec.Namespaces)
+	if vpc, err := c.vpcs.Get(s.Spec.Vpc); err == nil {
+		keys = append(keys, vpc.Spec.Namespaces...)
+	}
 	all, err := c.namespaces.List(labels.Everything())
 	if err != nil {
 		return keys
