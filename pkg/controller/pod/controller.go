@@ -156,11 +156,10 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 	want := ipObject(in, p)
 	have, exists := c.ips.Get(want.Name)
 	if !exists {
-		created, err := c.IPs.Create(ctx, want, metav1.CreateOptions{})
+		err := c.ips.Create(want.Name, func() (*v1.IP, error) { return c.IPs.Create(ctx, want, metav1.CreateOptions{}) })
 		if err != nil {
 			return fmt.Errorf("create ip %s: %w", want.Name, err)
 		}
-		c.ips.Wrote(created)
 		return nil
 	}
 	if !have.DeletionTimestamp.IsZero() {

@@ -81,7 +81,7 @@ func (c *controller) releaseDropped(ctx context.Context, key string, ports []por
 	return dropped, nil
 }
 
-// objectsOf are the IP objects that name the pod.
+// objectsOf are the IP objects that name the pod, and those of its leases that the watch has not shown yet.
 func (c *controller) objectsOf(key string) ([]*v1.IP, error) {
 	items, err := c.byPod.ByIndex(byPodIndex, key)
 	if err != nil {
@@ -90,6 +90,12 @@ func (c *controller) objectsOf(key string) ([]*v1.IP, error) {
 	objects := make([]*v1.IP, 0, len(items))
 	for _, item := range items {
 		if ip, ok := item.(*v1.IP); ok {
+			objects = append(objects, ip)
+		}
+	}
+	for _, lease := range c.IPAM.Leases(key) {
+		known := slices.ContainsFunc(objects, func(ip *v1.IP) bool { return ip.Name == lease.NIC })
+		if ip, ok := c.ips.Get(lease.NIC); ok && !known && slices.Contains(keysForIP(ip), key) {
 			objects = append(objects, ip)
 		}
 	}

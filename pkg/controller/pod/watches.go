@@ -27,7 +27,22 @@ func keysForPod(pod *corev1.Pod) []string {
 // podMatters leaves out the many status updates of a starting pod (U-11).
 func podMatters(before, after *corev1.Pod) bool {
 	return before.UID != after.UID || before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase ||
-		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) || !maps.Equal(before.Annotations, after.Annotations)
+		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) ||
+		!maps.Equal(before.Annotations, after.Annotations) && !announced(before.Annotations, after.Annotations)
+}
+
+// announced says whether an update is our own announcement of the pod's network and nothing else.
+func announced(before, after map[string]string) bool {
+	allocated, routed := util.Key(util.OvnProvider, util.Allocated), util.Key(util.OvnProvider, util.Routed)
+	if before[allocated] != "" || after[allocated] == "" || after[routed] == "" {
+		return false
+	}
+	for key, value := range before {
+		if after[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Indexes of the informers, for what every pod's sync looks up.

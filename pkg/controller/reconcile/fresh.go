@@ -15,8 +15,9 @@ import (
 type Fresh[T metav1.Object] struct {
 	store cache.Store
 
-	mu    sync.Mutex
-	wrote map[string]written[T] // by key, until the cache has caught up
+	mu       sync.Mutex
+	creating map[string]bool       // keys whose creation by us is under way
+	wrote    map[string]written[T] // by key, until the cache has caught up
 }
 
 type written[T any] struct {
@@ -30,8 +31,8 @@ const lag = time.Minute
 
 // WatchFresh is [Watch] for an object the controller also writes.
 func WatchFresh[T metav1.Object, L any](loop *Loop, src Source[L], keysFor func(T) []string, relevant ...func(old, new T) bool) *Fresh[T] {
-	f := &Fresh[T]{store: src.Informer().GetStore(), wrote: map[string]written[T]{}}
-	Watch(loop, src, keysFor, relevant...)
+	f := &Fresh[T]{store: src.Informer().GetStore(), wrote: map[string]written[T]{}, creating: map[string]bool{}}
+	watch(loop, src, handler[T]{loop: loop, keysFor: keysFor, relevant: relevant, known: f.created})
 	forget := cache.ResourceEventHandlerFuncs{
 		AddFunc:    f.forget,
 		UpdateFunc: func(_, obj any) { f.forget(obj) },
@@ -66,6 +67,40 @@ func (f *Fresh[T]) Get(key string) (T, bool) {
 	}
 	delete(f.wrote, key)
 	return cached, true
+}
+
+// Create makes an object by means of create and remembers it. The news of it from the watch wakes nobody: what it says is
+// known here, and a creation by somebody else at the same time makes create fail.
+func (f *Fresh[T]) Create(key string, create func() (T, error)) error {
+	f.mark(key, true)
+	defer f.mark(key, false)
+	created, err := create()
+	if err == nil {
+		f.Wrote(created)
+	}
+	return err
+}
+
+func (f *Fresh[T]) mark(key string, creating bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if creating {
+		f.creating[key] = true
+	} else {
+		delete(f.creating, key)
+	}
+}
+
+// created says whether a new object is one that this controller made.
+func (f *Fresh[T]) created(obj T) bool {
+	key, err := cache.MetaNamespaceKeyFunc(obj)
+	if err != nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ours, wrote := f.wrote[key]
+	return f.creating[key] || wrote && ours.object.GetUID() == obj.GetUID() && ours.object.GetResourceVersion() == obj.GetResourceVersion()
 }
 
 // Wrote remembers the API server's answer to a create, update or patch.

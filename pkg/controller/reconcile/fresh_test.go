@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,4 +71,45 @@ func TestFreshForgets(t *testing.T) {
 	if got, _ := f.Get("n"); got.Annotations["note"] != "stored" {
 		t.Errorf("a write to a deleted object is remembered: %v", got)
 	}
+}
+
+// TestFreshCreate shows that the news of an object that we are making wakes nobody, and that of others' objects does.
+func TestFreshCreate(t *testing.T) {
+	client := fake.NewClientset()
+	factory := informers.NewSharedInformerFactory(client, 0)
+	r := &record{}
+	loop := New(t.Name(), 1, r.sync)
+	f := WatchFresh(loop, factory.Core().V1().Nodes(), Self[*corev1.Node])
+	factory.Start(t.Context().Done())
+	start(t, loop)
+	<-loop.FirstPass()
+	create := func(name string) (*corev1.Node, error) {
+		return client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), ResourceVersion: "7"}}, metav1.CreateOptions{})
+	}
+	err := f.Create("ours", func() (*corev1.Node, error) {
+		node, err := create("ours")
+		eventually(t, "the watch shows it before the answer is here", func() bool {
+			_, ok, _ := f.store.GetByKey("ours")
+			return ok
+		})
+		return node, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := create("theirs"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other's object", func() bool { return r.count("theirs") == 1 })
+	if _, ok := f.Get("ours"); !ok || r.count("ours") != 0 {
+		t.Errorf("known %v, synced %d times", ok, r.count("ours"))
+	}
+	failed := errors.New("refused")
+	if err := f.Create("none", func() (*corev1.Node, error) { return nil, failed }); !errors.Is(err, failed) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := create("none"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an object made by another after we failed", func() bool { return r.count("none") == 1 })
 }

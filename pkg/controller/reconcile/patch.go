@@ -15,6 +15,9 @@ import (
 // MergePatch is the JSON merge patch (RFC 7396) that turns before into after, nil when they are equal. Only fields that
 // differ are in it, so writers of different fields do not meet. Numbers keep all their digits.
 func MergePatch(before, after any) ([]byte, error) {
+	if reflect.DeepEqual(before, after) {
+		return nil, nil
+	}
 	from, err := decode(before)
 	if err != nil {
 		return nil, fmt.Errorf("encode object before the change: %w", err)

@@ -16,7 +16,10 @@ type Source[L any] interface {
 // keys it contributes to; an update enqueues the keys of the old and of the new object. With filters, an update counts
 // only when one of them reports a relevant change. Watch is to be called before the informers start.
 func Watch[T any, L any](loop *Loop, src Source[L], keysFor func(T) []string, relevant ...func(old, new T) bool) L {
-	h := handler[T]{loop: loop, keysFor: keysFor, relevant: relevant}
+	return watch(loop, src, handler[T]{loop: loop, keysFor: keysFor, relevant: relevant})
+}
+
+func watch[T any, L any](loop *Loop, src Source[L], h handler[T]) L {
 	registration, err := src.Informer().AddEventHandler(h)
 	if err != nil {
 		loop.Fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
@@ -39,9 +42,15 @@ type handler[T any] struct {
 	loop     *Loop
 	keysFor  func(T) []string
 	relevant []func(old, new T) bool
+	known    func(T) bool // an added object that is no news; may be nil
 }
 
-func (h handler[T]) OnAdd(obj any, _ bool) { h.enqueue(obj) }
+func (h handler[T]) OnAdd(obj any, _ bool) {
+	if typed, ok := obj.(T); ok && h.known != nil && h.known(typed) {
+		return
+	}
+	h.enqueue(obj)
+}
 
 func (h handler[T]) OnUpdate(oldObj, newObj any) {
 	before, ok1 := oldObj.(T)
