@@ -226,8 +226,9 @@ func (c *Cluster) Exec(ctx context.Context, namespace, pod string, argv ...strin
 	if err != nil {
 		return "", err
 	}
-	var out bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &out})
+	var out, stderr bytes.Buffer // two, because both streams are written at once
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &stderr})
+	out.Write(stderr.Bytes())
 	if err != nil {
 		err = fmt.Errorf("%s/%s: %s: %w: %s", namespace, pod, strings.Join(argv, " "), err, strings.TrimSpace(out.String()))
 	}
