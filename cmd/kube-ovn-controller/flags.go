@@ -61,10 +61,6 @@ var later = map[string]string{
 	"default-vlan-id":            "1",
 	"np-enforcement":             "standard",
 	"network-policy-enforcement": "standard",
-	"external-gateway-config-ns": "kube-system",
-	"external-gateway-switch":    "external",
-	"external-gateway-net":       "external",
-	"external-gateway-vlanid":    "0",
 	"gc-interval":                "360",
 	"inspect-interval":           "20",
 	"bfd-min-tx":                 "100",
@@ -126,6 +122,10 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.SkipCTLocalPorts, "ls-ct-skip-dst-lport-ips", true, "No connection tracking between ports of one switch.")
 	fs.StringVar(&r.localDNS, "node-local-dns-ip", "", "Addresses of the node-local DNS cache, separated by commas.")
 	fs.StringVar(&c.SkipConntrackDstCIDRs, "skip-conntrack-dst-cidrs", "", "Prefixes of destinations without connection tracking, separated by commas.")
+	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "external", "Switch of the default outside network; the Subnet of that name, if there is one.")
+	fs.StringVar(&c.ExternalNet, "external-gateway-net", "external", "Physical network of that switch when no Subnet manages it.")
+	fs.IntVar(&c.ExternalVlanID, "external-gateway-vlanid", 0, "VLAN of that switch when no Subnet manages it; 0: untagged.")
+	fs.StringVar(&c.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
 	lb := &c.LoadBalancers
 	for name, target := range map[string]*string{
 		"cluster-tcp-loadbalancer": &lb.TCP, "cluster-tcp-session-loadbalancer": &lb.TCPSession,

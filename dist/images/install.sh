@@ -74,6 +74,12 @@ EXCHANGE_LINK_NAME="false"
 LOGICAL_GATEWAY="false"
 U2O_INTERCONNECTION="false"
 
+# Outside network of VPCs: the switch, which is also the name of the Subnet that manages it, if there is one. Without such a
+# Subnet: name and VLAN of its physical network.
+EXTERNAL_GATEWAY_SWITCH="external"
+EXTERNAL_GATEWAY_NET="external"
+EXTERNAL_GATEWAY_VLANID="0"
+
 # Features.
 CHECK_GATEWAY="true"
 POD_NIC_TYPE="veth-pair"

@@ -41,6 +41,14 @@ type Config struct {
 	EnableEcmp  bool
 	Workers     int
 
+	// ExternalSwitch is the switch of the default outside network and, when a Subnet manages it, that Subnet.
+	ExternalSwitch string
+	// ExternalNet and ExternalVlanID are network name and tag of its localnet port when no Subnet manages it.
+	ExternalNet    string
+	ExternalVlanID int
+	// GatewayConfigNamespace has the ConfigMap of the default VPC's external gateway.
+	GatewayConfigNamespace string
+
 	// Options of NB_Global (northbound.md 2.2).
 	DNATModDLDst          bool
 	SkipCTLocalPorts      bool
@@ -57,6 +65,9 @@ const defaultCountDelay = time.Second
 // podWorkersPerWorker: a pod's sync waits nearly all its time for the API server and for the database's group commit, so
 // pods have many workers for each of the other kinds' --worker-num.
 const podWorkersPerWorker = 16
+
+// natWorkersPerWorker: likewise for outside addresses and the rules that use them.
+const natWorkersPerWorker = 8
 
 // Validate is the check at start (northbound.md 1.1): blocks that are malformed, special or overlap, and what this version
 // does not have.
@@ -95,6 +106,9 @@ func (c *Config) Validate() error {
 	}
 	if _, err := util.ParseExcludeIPs(c.DefaultExcludeIPs); err != nil {
 		errs = append(errs, fmt.Errorf("default-exclude-ips: %w", err))
+	}
+	if c.ExternalVlanID < 0 || c.ExternalVlanID > 4095 {
+		errs = append(errs, fmt.Errorf("external-gateway-vlanid %d: want 0 to 4095", c.ExternalVlanID))
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,8 @@ import (
 	nadclient "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/client/clientset/versioned"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -24,13 +26,16 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/ip"
 	"github.com/kubeovn/kube-ovn/pkg/controller/namespace"
 	"github.com/kubeovn/kube-ovn/pkg/controller/node"
+	"github.com/kubeovn/kube-ovn/pkg/controller/ovnnat"
 	"github.com/kubeovn/kube-ovn/pkg/controller/pod"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
 	"github.com/kubeovn/kube-ovn/pkg/controller/sweep"
+	"github.com/kubeovn/kube-ovn/pkg/controller/vip"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // component is the source of our events.
@@ -69,6 +74,7 @@ type process struct {
 	book        *ipam.IPAM
 	events      record.EventRecorder
 	kube        informers.SharedInformerFactory
+	config      informers.SharedInformerFactory // of the external gateway's ConfigMap alone
 	kubeovn     externalversions.SharedInformerFactory
 	attachments attachmentSource
 }
@@ -77,7 +83,8 @@ type process struct {
 func (p *process) loops() []*reconcile.Loop {
 	kinds, core := p.kubeovn.Kubeovn().V1(), p.kube.Core().V1()
 	api, kube := p.KubeOVN.KubeovnV1(), p.Kube.CoreV1()
-	return []*reconcile.Loop{
+	configMaps := p.config.Core().V1().ConfigMaps()
+	loops := []*reconcile.Loop{
 		p.global(),
 		vpc.New(
 			vpc.Deps{
@@ -136,7 +143,24 @@ func (p *process) loops() []*reconcile.Loop {
 				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Attachments: p.attachments,
 			},
 		),
+		vip.New(
+			vip.Deps{DefaultVpc: p.DefaultVpc, NB: p.nb, IPAM: p.book, Vips: api.Vips(), Events: p.events},
+			vip.Sources{Vips: kinds.Vips(), Subnets: kinds.Subnets(), Pods: core.Pods()},
+		),
 	}
+	return append(loops, ovnnat.New(
+		ovnnat.Deps{
+			Config: ovnnat.Config{
+				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
+				Workers: p.Workers * natWorkersPerWorker,
+			},
+			NB: p.nb, IPAM: p.book, API: api, Events: p.events,
+		},
+		ovnnat.Sources{
+			Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(), Dnats: kinds.OvnDnatRules(),
+			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), ConfigMaps: configMaps,
+		},
+	)...)
 }
 
 // Run does the leader's work until ctx ends (northbound.md 2.1). An error means that it could not start.
@@ -199,13 +223,18 @@ func (c *Controller) begin(ctx context.Context) (*process, error) {
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")})
+	one := func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, util.ExternalGatewayConfig).String()
+	}
 	p := &process{
-		Controller:  c,
-		nb:          nb,
-		sb:          sb,
-		book:        ipam.New(),
-		events:      broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
-		kube:        informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithTransform(slim)),
+		Controller: c,
+		nb:         nb,
+		sb:         sb,
+		book:       ipam.New(),
+		events:     broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+		kube:       informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithTransform(slim)),
+		config: informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithTransform(slim),
+			informers.WithNamespace(c.GatewayConfigNamespace), informers.WithTweakListOptions(one)),
 		kubeovn:     externalversions.NewSharedInformerFactoryWithOptions(c.KubeOVN, 0, externalversions.WithTransform(slim)),
 		attachments: newAttachmentSource(c.Attachments, absentPoll),
 	}
@@ -223,11 +252,14 @@ func (p *process) end() {
 // fillCaches starts the informers and waits until each has its first list.
 func (p *process) fillCaches(ctx context.Context) error {
 	p.kube.Start(ctx.Done())
+	p.config.Start(ctx.Done())
 	p.kubeovn.Start(ctx.Done())
 	go p.attachments.Informer().RunWithContext(ctx)
-	for kind, synced := range p.kube.WaitForCacheSync(ctx.Done()) {
-		if !synced {
-			return fmt.Errorf("list %v: %w", kind, context.Cause(ctx))
+	for _, factory := range []informers.SharedInformerFactory{p.kube, p.config} {
+		for kind, synced := range factory.WaitForCacheSync(ctx.Done()) {
+			if !synced {
+				return fmt.Errorf("list %v: %w", kind, context.Cause(ctx))
+			}
 		}
 	}
 	for kind, synced := range p.kubeovn.WaitForCacheSync(ctx.Done()) {

@@ -35,8 +35,3 @@ const MigrationJobAnnotation = "kubevirt.io/migrationJobName"
 func LocalnetPatchName(subnet string) string {
 	return "patch-" + LocalnetPortName(subnet) + "-to-" + IntegrationBridge
 }
-
-// ProviderNetworkMTULabel is the node label with the MTU of a provider network, written by the daemon.
-func ProviderNetworkMTULabel(providerNetwork string) string {
-	return providerNetwork + ".provider-network.kubernetes.io/mtu"
-}

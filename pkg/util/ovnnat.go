@@ -19,14 +19,23 @@ const (
 // IPTypeVip is the ipType of a rule whose ipName names a Vip.
 const IPTypeVip = "vip"
 
-// NatDistributed is the type of a FIP that is translated on the pod's own node, and the value of the key "type" of the
-// gateway's ConfigMap that makes it the default (api.md 4.1).
-const NatDistributed = "distributed"
-
-// The ConfigMap of the default VPC's external gateway, written by the user, and the key of its type.
+// Types of a FIP: translated on the pod's own node, or on the gateway node. They are also the values of the key "type" of the
+// gateway's ConfigMap, which is the default of FIPs (api.md 4.1).
 const (
-	ExternalGatewayConfig     = "ovn-external-gw-config"
-	ExternalGatewayConfigType = "type"
+	NatDistributed = "distributed"
+	NatCentralized = "centralized"
+)
+
+// The ConfigMap of the default VPC's external gateway, written by the user, and its keys (api.md 4.1).
+const (
+	ExternalGatewayConfig        = "ovn-external-gw-config"
+	ExternalGatewayConfigEnable  = "enable-external-gw" // "false" tears down, anything else establishes
+	ExternalGatewayConfigType    = "type"               // NatCentralized, which is the default, or NatDistributed
+	ExternalGatewayConfigNodes   = "external-gw-nodes"  // comma list of node names
+	ExternalGatewayConfigNIC     = "external-gw-nic"    // NIC that the daemons bridge
+	ExternalGatewayConfigAddress = "external-gw-addr"   // physical gateway, with or without its prefix length
+	ExternalGatewayConfigNICIP   = "nic-ip"             // address of the router port with its prefix length
+	ExternalGatewayConfigNICMAC  = "nic-mac"            // MAC of the router port
 )
 
 // Labels and annotations of OvnEips and of the rules that use them, written by the controller (api.md 3).

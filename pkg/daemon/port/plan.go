@@ -244,7 +244,7 @@ func (p *planner) mtu(underlay bool) error {
 	if pn == "" || !underlay || p.Subnet.Spec.U2OInterconnection || p.Node == nil {
 		return nil
 	}
-	label := util.ProviderNetworkMTULabel(pn)
+	label := util.ProviderNetworkKey(pn, util.ProviderMTU)
 	text := p.Node.Labels[label]
 	if text == "" {
 		return nil

@@ -1,0 +1,44 @@
+package util
+
+// Names of provider networks (node.md 4.1). A NIC that several provider networks name is in the bridge of the first one,
+// and all of them are mapped to that bridge.
+const (
+	// ProviderBridgePrefix begins the name of a provider network's bridge.
+	ProviderBridgePrefix = "br-"
+	// OvsBridgeMappings and OvsChassisMACMappings are keys in external_ids of the Open_vSwitch row that ovn-controller
+	// reads: "<network>:<bridge>,..." and "<network>:<MAC>,...".
+	OvsBridgeMappings     = "ovn-bridge-mappings"
+	OvsChassisMACMappings = "ovn-chassis-mac-mappings"
+)
+
+// ProviderBridge is the bridge of a provider network on every node.
+func ProviderBridge(providerNetwork string) string { return ProviderBridgePrefix + providerNetwork }
+
+// Suffixes of the keys of a provider network on nodes, api.md 3.1; ProviderNetworkKey puts them together.
+const (
+	ProviderReady          = "ready"           // label, "true": written by the daemon, read by the controller
+	ProviderInterface      = "interface"       // label: the NIC, written by the daemon; annotation: written by the user
+	ProviderMTU            = "mtu"             // label: bytes, written by the daemon
+	ProviderExclude        = "exclude"         // label, "true": written by the daemon; annotation: written by the user
+	ProviderVlanInterfaces = "vlan_interfaces" // label, "true": written by the daemon
+	ProviderError          = "err_mesg"        // annotation of the daemon's own pod: why the node is not ready
+)
+
+// ProviderNetworkKey is a label or annotation of a provider network.
+func ProviderNetworkKey(providerNetwork, suffix string) string {
+	return providerNetwork + ".provider-network.kubernetes.io/" + suffix
+}
+
+// DaemonApp is the value of the label "app" of the daemon's pods, by which the controller finds a node's ProviderError.
+const DaemonApp = "kube-ovn-cni"
+
+// Reasons of conditions and events of provider networks and VLANs (api.md 2.2).
+const (
+	ReasonProviderReady  = "InitOVSBridgeSucceeded"
+	ReasonProviderFailed = "InitOVSBridgeFailed"
+	ReasonVlanReconciled = "ReconcileVlanSuccess"
+	ReasonVlanInvalid    = "ValidateVlanFailed"
+	ReasonVlanConflict   = "VlanConflict"
+	ReasonVlanInUse      = "VlanInUse"
+	ReasonProviderInUse  = "ProviderNetworkInUse"
+)
