@@ -15,7 +15,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: lab-up ## from a fresh Debian machine to a running three-node cluster with the quickstart applied and checked
-	$(GO) run ./test/quickstart
+	CGO_ENABLED=0 $(GO) run -trimpath ./test/quickstart
 
 test: deps ## everything that must pass: lint, unit, integration, e2e; last line "N passed, N failed"
 	$(TEST)

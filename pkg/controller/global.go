@@ -13,6 +13,13 @@ import (
 // globalName is the queue and the owner's kind of the settings of the whole database; its one key is the same.
 const globalName = "global"
 
+// Timing of BFD between gateway chassis (ovn-nb(5), NB_Global options): milliseconds between two packets, and packets whose
+// loss means that a chassis is dead.
+const (
+	chassisBFDInterval   = "300"
+	chassisBFDMultiplier = "4"
+)
+
 // global keeps the options of NB_Global. Its row is shared with others and cannot carry an owner, so drift is found by
 // observing it.
 func (p *process) global() *reconcile.Loop {
@@ -38,5 +45,9 @@ func (c *Config) globalOptions() ovs.NBGlobal {
 		"ls_ct_skip_dst_lport_ips": strconv.FormatBool(c.SkipCTLocalPorts),
 		"node_local_dns_ip":        strings.Join(c.NodeLocalDNSIPs, ","),
 		"skip_conntrack_dst_cidrs": c.SkipConntrackDstCIDRs,
+		// Gateway nodes watch each other by BFD over the tunnels. OVN's defaults find a dead one after 5 s.
+		"bfd-min-rx": chassisBFDInterval,
+		"bfd-min-tx": chassisBFDInterval,
+		"bfd-mult":   chassisBFDMultiplier,
 	}}
 }

@@ -5,7 +5,7 @@
 // nothing else: the rate that the API server allows on this machine. The engine and the address books are measured alone.
 //
 //	go run ./test/bench                         everything
-//	go run ./test/bench -only controller        ipam, ovs, cni or controller
+//	go run ./test/bench -only controller        ipam, ovs, cni, controller or nat
 //	go run ./test/bench -only controller -cpuprofile cpu.out -heapprofile heap.out
 package main
 
@@ -28,7 +28,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == floorVerb {
 		exit(floor(ctx, os.Args[2:]))
 	}
-	only := flag.String("only", "", "comma list of ipam, ovs, cni, controller; empty: all")
+	only := flag.String("only", "", "comma list of ipam, ovs, cni, controller, nat; empty: all")
 	var o options
 	flag.IntVar(&o.pods, "pods", 5000, "size of the large controller run")
 	flag.IntVar(&o.workers, "workers", 48, "concurrency of the floor: that of the controller's pod queue")
@@ -56,6 +56,7 @@ func run(ctx context.Context, only []string, o options) error {
 		{"ovs", func() error { return ovsbench.Report(ctx, os.Stdout) }},
 		{"cni", func() error { return cniReport(ctx) }},
 		{"controller", func() error { return controllerReport(ctx, o) }},
+		{"nat", func() error { return natReport(ctx) }},
 	} {
 		chosen := only[0] == ""
 		for _, name := range only {
