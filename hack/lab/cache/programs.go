@@ -18,7 +18,7 @@ const (
 )
 
 // programsRevision changes when a program of the folder is built in another way while the versions stay.
-const programsRevision = "1"
+const programsRevision = "2"
 
 // A program is built from a package of the module hack/lab/kubernetes.
 type program struct{ name, pkg string }
