@@ -96,8 +96,10 @@ func newCache(db Database, schema ovsdb.DatabaseSchema) (*cache, error) {
 			}
 		}
 	}
-	if lr := c.tables[ovnnb.LogicalRouterTable]; lr != nil {
-		lr.used = append(lr.used, lr.index["load_balancer"])
+	for _, name := range []string{ovnnb.LogicalRouterTable, ovnnb.LogicalSwitchTable} {
+		if t := c.tables[name]; t != nil {
+			t.used = append(t.used, t.index["load_balancer"])
+		}
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@ package ovs
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -137,6 +138,7 @@ func (d *differ) removeRow(r *row, leaving map[string]bool, explicit bool) error
 	case spec.byRef: // dies with the reference to it
 		d.plan.dying(r)
 	case spec.root:
+		d.unhook(r, leaving)
 		d.plan.delete(r)
 	case r.parent == unknownParent:
 		return errLearn
@@ -155,4 +157,20 @@ func (d *differ) removeRow(r *row, leaving map[string]bool, explicit bool) error
 		}
 	}
 	return nil
+}
+
+// unhook takes a row that goes out of the sets of those that it serves. The server would do so by itself, but leaves the UUID
+// of the deleted row behind when the same transaction changes another column of the row that holds it (ovsdb-server 3.1).
+func (d *differ) unhook(r *row, leaving map[string]bool) {
+	if r.table.spec.name != ovnnb.LoadBalancerTable {
+		return
+	}
+	for _, name := range []string{ovnnb.LogicalRouterTable, ovnnb.LogicalSwitchTable} {
+		t := d.view.tables[name]
+		for _, u := range slices.Sorted(maps.Keys(t.users[r.uuid])) {
+			if !leaving[u] && !d.view.deleted[u] {
+				d.plan.detach(t, u, "load_balancer", r.uuid)
+			}
+		}
+	}
 }

@@ -1,9 +1,7 @@
 package ovnnat
 
 import (
-	"context"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +17,6 @@ func dnats(w *world) kind[*v1.OvnDnatRule] {
 		rules:      w.index.dnats,
 		resolve:    w.resolveDnat,
 		rows:       dnatRows,
-		leave:      w.detach,
 		kin:        func(dnat *v1.OvnDnatRule) []string { return w.index.keys(w.index.dnats, portIndex, portKey(dnat)) },
 		conditions: func(dnat *v1.OvnDnatRule) *[]v1.Condition { return &dnat.Status.Conditions },
 		fill:       fillDnat,
@@ -57,16 +54,6 @@ func (w *world) resolveDnat(dnat *v1.OvnDnatRule) (*binding, error) {
 		return nil, conflict("ovn eip "+b.eip+" "+strings.ToLower(spec.Protocol)+" port "+spec.ExternalPort, util.NatDnat, first)
 	}
 	return b, nil
-}
-
-// detach takes a rule's load balancer off its router before it is deleted. Left to the server, the router keeps the UUID of
-// the deleted row when the same transaction changes another column of the router (seen with ovsdb-server 3.1).
-func (w *world) detach(ctx context.Context, name string) error {
-	if !slices.Contains(w.NB.Owners(DnatName), name) {
-		return nil
-	}
-	_, err := w.NB.Apply(ctx, ovs.Owner{Kind: DnatName, Key: name}, []ovs.Row{ovs.LoadBalancer{Name: name}})
-	return err
 }
 
 func dnatRows(dnat *v1.OvnDnatRule, b *binding) []ovs.Row {

@@ -75,7 +75,7 @@ func (c *eipController) sync(ctx context.Context, name string) error {
 		if err := c.apply(ctx, name, nil); err != nil {
 			return err
 		}
-		c.IPAM.ReleaseOwner(leaseOwner(name))
+		c.IPAM.ReleaseOwner(util.EipLeaseOwner(name))
 		return nil
 	case !eip.DeletionTimestamp.IsZero():
 		return c.finalize(ctx, eip)
@@ -126,7 +126,7 @@ func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
 		return ipam.Lease{}, reconcile.Invalid(util.ReasonEipInvalid, "%v", err)
 	}
 	lease, err := c.IPAM.Claim(name, ipam.Request{
-		Owner: leaseOwner(eip.Name), NIC: eip.Name, Addresses: addresses, MAC: eip.Spec.MacAddress,
+		Owner: util.EipLeaseOwner(eip.Name), NIC: eip.Name, Addresses: addresses, MAC: eip.Spec.MacAddress,
 	})
 	switch {
 	case err == nil:
@@ -142,7 +142,7 @@ func (c *eipController) lost(eip *v1.OvnEip) bool {
 	addresses, _ := util.ParseAddrs(util.JoinDual(eip.Status.V4Ip, eip.Status.V6Ip)) // written by us
 	return slices.ContainsFunc(addresses, func(a netip.Addr) bool {
 		holders := c.IPAM.Holders(eip.Spec.ExternalSubnet, a)
-		return len(holders) > 0 && !slices.ContainsFunc(holders, func(l ipam.Lease) bool { return l.Owner == leaseOwner(eip.Name) })
+		return len(holders) > 0 && !slices.ContainsFunc(holders, func(l ipam.Lease) bool { return l.Owner == util.EipLeaseOwner(eip.Name) })
 	})
 }
 
@@ -160,7 +160,7 @@ func (c *eipController) finalize(ctx context.Context, eip *v1.OvnEip) error {
 	if err := c.apply(ctx, eip.Name, nil); err != nil {
 		return err
 	}
-	c.IPAM.ReleaseOwner(leaseOwner(eip.Name))
+	c.IPAM.ReleaseOwner(util.EipLeaseOwner(eip.Name))
 	free := eip.DeepCopy()
 	reconcile.RemoveFinalizer(free)
 	if _, err := c.patch(ctx, eip, free); err != nil && !apierrors.IsNotFound(err) {

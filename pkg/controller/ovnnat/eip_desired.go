@@ -16,10 +16,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// leaseOwner is who holds an OvnEip's address in IPAM. It cannot be taken for a Vip or node of the same name, and tells
-// others who has what they want.
-func leaseOwner(name string) string { return "OvnEip " + name }
-
 // user is a rule that uses an OvnEip or asks for it.
 type user struct {
 	use, name, vpc string
@@ -144,7 +140,7 @@ func Holdings(eips []*v1.OvnEip) []ipam.Holding {
 	held := make([]ipam.Holding, 0, len(sorted))
 	for _, eip := range sorted {
 		h := ipam.Holding{Lease: ipam.Lease{
-			Subnet: eip.Spec.ExternalSubnet, Owner: leaseOwner(eip.Name), NIC: eip.Name, MAC: eip.Status.MacAddress,
+			Subnet: eip.Spec.ExternalSubnet, Owner: util.EipLeaseOwner(eip.Name), NIC: eip.Name, MAC: eip.Status.MacAddress,
 		}}
 		v4, v6 := eip.Status.V4Ip, eip.Status.V6Ip
 		if reconcile.HasFinalizer(eip) { // written together with the address, before the status

@@ -33,8 +33,6 @@ type kind[T any] struct {
 	resolve func(T) (*binding, error)
 	// rows of a rule in effect.
 	rows func(T, *binding) []ovs.Row
-	// leave prepares the removal of all rows; nil when there is nothing to do.
-	leave func(ctx context.Context, name string) error
 	// kin are the names of the rules that can wait for this one.
 	kin func(T) []string
 	// conditions of the rule's status.
@@ -113,11 +111,6 @@ func (c *ruleController[T]) finalize(ctx context.Context, r T) error {
 }
 
 func (c *ruleController[T]) apply(ctx context.Context, name string, want []ovs.Row) error {
-	if len(want) == 0 && c.leave != nil {
-		if err := c.leave(ctx, name); err != nil {
-			return fmt.Errorf("detach rows of %s %s: %w", c.kind.name, name, err)
-		}
-	}
 	_, err := c.NB.Apply(ctx, ovs.Owner{Kind: c.kind.name, Key: name}, want)
 	var owned *ovs.OwnedError
 	switch {
