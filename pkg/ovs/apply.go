@@ -27,8 +27,16 @@ var errConflict = errors.New("a row went away under the transaction")
 type request struct {
 	owner string
 	rows  []Row
+	free  bool // give the owner's rows up and leave them where they are
 	ops   int
 	done  chan error
+}
+
+func (r *request) diff(v *view) (*plan, error) {
+	if r.free {
+		return freed(v, r.owner), nil
+	}
+	return diff(v, r.owner, r.rows)
 }
 
 // Apply makes the database hold exactly rows for owner. Equal rows send nothing; the difference is one transaction, shared
@@ -36,7 +44,17 @@ type request struct {
 // cache has the new state. Errors: ErrDisconnected, *MissingError, *OwnedError, *ContradictionError, *InUseError,
 // transaction errors.
 func (c *Client) Apply(ctx context.Context, owner Owner, rows []Row) (Result, error) {
-	r := &request{owner: owner.String(), rows: rows, done: make(chan error, 1)}
+	return c.submit(ctx, owner, &request{owner: owner.String(), rows: rows, done: make(chan error, 1)})
+}
+
+// Release gives up all rows of owner without touching what they do: who wants the same rows next adopts them, so that they
+// change hands in place. Errors are those of Apply.
+func (c *Client) Release(ctx context.Context, owner Owner) error {
+	_, err := c.submit(ctx, owner, &request{owner: owner.String(), free: true, done: make(chan error, 1)})
+	return err
+}
+
+func (c *Client) submit(ctx context.Context, owner Owner, r *request) (Result, error) {
 	c.remember(r)
 	p, err := c.difference(r)
 	if err == nil && p.size() == 0 {
@@ -70,7 +88,7 @@ func (c *Client) difference(r *request) (*plan, error) {
 	if c.rpc == nil {
 		return nil, ErrDisconnected
 	}
-	return diff(c.view(r.owner), r.owner, r.rows)
+	return r.diff(c.view(r.owner))
 }
 
 // commitLoop gathers the requests of a few milliseconds into groups.
@@ -186,7 +204,7 @@ func (c *Client) plan(group []*request) (all *plan, open []*request, rpc *rpcCon
 		if c.cfg.DryRun != nil {
 			v = c.view(r.owner)
 		}
-		p, err := diff(v, r.owner, r.rows)
+		p, err := r.diff(v)
 		switch {
 		case errors.Is(err, errLearn):
 			unknown = append(unknown, r)

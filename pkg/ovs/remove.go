@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // InUseError says that a row cannot go because rows of other owners would silently lose their reference to it: a static
@@ -173,4 +174,15 @@ func (d *differ) unhook(r *row, leaving map[string]bool) {
 			}
 		}
 	}
+}
+
+// freed is the plan that takes the owner's name off its rows.
+func freed(v *view, owner string) *plan {
+	p := newPlan()
+	for _, u := range slices.Sorted(maps.Keys(v.owners[owner])) {
+		if !v.deleted[u] {
+			p.editMap(v.owners[owner][u].table, u, externalIDs, nil, []string{util.ExtOwner})
+		}
+	}
+	return p
 }
