@@ -90,10 +90,14 @@ func (p *process) loops() []*reconcile.Loop {
 			vpc.Deps{
 				Config: vpc.Config{
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet, LoadBalancers: p.LoadBalancers,
+					ExternalSwitch: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
 				},
-				NB: p.nb, Vpcs: api.Vpcs(), Events: p.events,
+				NB: p.nb, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: p.events,
 			},
-			vpc.Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
+			vpc.Sources{
+				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: configMaps,
+			},
 		),
 		subnet.New(
 			subnet.Deps{

@@ -47,8 +47,8 @@ func TestRowsChangeHandsInPlace(t *testing.T) {
 	if err := apply(second, rows...); err != nil {
 		t.Fatal(err)
 	}
-	for name, uuid := range s.UUIDs(t) {
-		if before[name] != uuid {
+	for uuid, name := range s.UUIDs(t) {
+		if before[uuid] != name {
 			t.Errorf("%s was made anew", name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -30,6 +32,10 @@ type Config struct {
 	JoinSubnet    string
 	// LoadBalancers are the names of those of the default VPC.
 	LoadBalancers LoadBalancers
+	// ExternalSwitch is the default external network's switch, and the Subnet that manages it where there is one.
+	ExternalSwitch string
+	// GatewayConfigNamespace has the ConfigMap of the default VPC's external gateway.
+	GatewayConfigNamespace string
 }
 
 // Deps are what the controller may write.
@@ -37,6 +43,7 @@ type Deps struct {
 	Config
 	NB     *ovs.Client
 	Vpcs   typed.VpcInterface
+	Eips   typed.OvnEipInterface
 	Events record.EventRecorder
 }
 
@@ -44,22 +51,38 @@ type Deps struct {
 type Sources struct {
 	Vpcs    informers.VpcInformer
 	Subnets informers.SubnetInformer
+	Eips    informers.OvnEipInformer
+	Fips    informers.OvnFipInformer
+	Snats   informers.OvnSnatRuleInformer
+	Dnats   informers.OvnDnatRuleInformer
+	Nodes   coreinformers.NodeInformer
+	// ConfigMaps need to have no more than the external gateway's.
+	ConfigMaps coreinformers.ConfigMapInformer
 }
 
 type controller struct {
 	Deps
-	own     *reconcile.Fresh[*v1.Vpc]
-	vpcs    listers.VpcLister
-	subnets listers.SubnetLister
+	own        *reconcile.Fresh[*v1.Vpc]
+	eips       *reconcile.Fresh[*v1.OvnEip]
+	vpcs       listers.VpcLister
+	subnets    listers.SubnetLister
+	nodes      corelisters.NodeLister
+	configMaps corelisters.ConfigMapLister
+	index      indexers
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
 	c := &controller{Deps: deps}
 	loop := reconcile.New(Name, 1, c.sync)
+	var err error
+	if c.index, err = c.newIndexers(sources); err != nil {
+		loop.Fail(err)
+	}
 	c.own = reconcile.WatchFresh(loop, sources.Vpcs, reconcile.Self[*v1.Vpc])
 	c.vpcs = sources.Vpcs.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
+	c.watchExternal(loop, sources)
 	deps.NB.OnDrift(Name, loop.Add)
 	return loop
 }
@@ -70,12 +93,12 @@ func (c *controller) sync(ctx context.Context, name string) error {
 		return err
 	}
 	if in.vpc == nil {
-		return c.apply(ctx, name, nil)
+		return errors.Join(c.apply(ctx, name, nil), c.retireAll(ctx, name))
 	}
 	if !in.vpc.DeletionTimestamp.IsZero() {
 		return c.finalize(ctx, in)
 	}
-	if patch, err := reconcile.LockedMergePatch(in.vpc, normalized(in.vpc)); err != nil || patch != nil {
+	if patch, err := reconcile.LockedMergePatch(in.vpc, governed(normalized(in.vpc), in.gateway)); err != nil || patch != nil {
 		return c.patch(ctx, name, patch, err)
 	}
 	want, err := rows(in)
@@ -84,7 +107,7 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	}
 	wanted := in.vpc.Status.DeepCopy()
 	if err == nil {
-		*wanted, err = status(in, c.Config), missing(in.vpc)
+		*wanted, err = status(in, c.Config), c.exchange(ctx, in)
 	}
 	if err := c.publish(ctx, in, wanted, err); err != nil {
 		return err
@@ -95,12 +118,30 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	return nil
 }
 
+// exchange asks for the addresses that are missing and gives back those that are not needed any more, both after the rows
+// are written, and says what is in the way of the whole spec.
+func (c *controller) exchange(ctx context.Context, in inputs) error {
+	if err := errors.Join(c.ask(ctx, in.external.create), c.retire(ctx, in.external.retire)); err != nil {
+		return err
+	}
+	if err := in.external.err(); err != nil {
+		return err
+	}
+	return missing(in.vpc)
+}
+
 // finalize removes the router when no subnet needs it any more, and then lets the object go.
 func (c *controller) finalize(ctx context.Context, in inputs) error {
 	if len(in.subnets) > 0 {
 		return c.publish(ctx, in, in.vpc.Status.DeepCopy(), reconcile.Blocked(util.ReasonVpcInUse, "the removal of its subnets %s", strings.Join(names(in.subnets), ", ")))
 	}
+	if rules := c.ruleTitles(natIndex, in.vpc.Name, nil); len(rules) > 0 {
+		return c.publish(ctx, in, in.vpc.Status.DeepCopy(), reconcile.Blocked(util.ReasonVpcInUse, "the removal of its nat rules %s", strings.Join(rules, ", ")))
+	}
 	if err := c.apply(ctx, in.vpc.Name, nil); err != nil {
+		return err
+	}
+	if err := c.retireAll(ctx, in.vpc.Name); err != nil {
 		return err
 	}
 	free := in.vpc.DeepCopy()
@@ -137,10 +178,12 @@ func (c *controller) patch(ctx context.Context, name string, patch []byte, err e
 // publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
 func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatus, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonVpcReconciled, util.ReasonVpcFailed)
-	if !tell {
+	switch {
+	case tell:
+		reconcile.SetOutcome(&wanted.Conditions, in.vpc.Generation, verdict, metav1.Now())
+	case in.vpc.Status.Standby: // what passes by itself is not worth a write; others wait for a standby
 		return outcome
 	}
-	reconcile.SetOutcome(&wanted.Conditions, in.vpc.Generation, verdict, metav1.Now())
 	patch, err := reconcile.StatusPatch(in.vpc.Status, *wanted)
 	if err != nil || patch == nil {
 		return errors.Join(outcome, err)
@@ -150,8 +193,11 @@ func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatu
 		return fmt.Errorf("patch status of vpc %s: %w", in.vpc.Name, err)
 	}
 	c.own.Wrote(written)
-	if !verdict.Ready {
+	if tell && !verdict.Ready {
 		c.Events.Event(in.vpc, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+		if verdict.Reason == util.ReasonGatewayConfigInvalid && in.gateway.object != nil {
+			c.Events.Event(in.gateway.object, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+		}
 	}
 	return outcome
 }

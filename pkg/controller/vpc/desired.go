@@ -33,7 +33,7 @@ func rows(in inputs) ([]ovs.Row, error) {
 		return nil, err
 	}
 	want := []ovs.Row{router(in)}
-	for _, part := range []func(inputs) ([]ovs.Row, error){peerings, staticRoutes, policyRoutes} {
+	for _, part := range []func(inputs) ([]ovs.Row, error){peerings, externalPorts, staticRoutes, policyRoutes} {
 		more, err := part(in)
 		if err != nil {
 			return nil, err
@@ -67,19 +67,22 @@ func router(in inputs) ovs.LogicalRouter {
 		"dynamic_neigh_routers":     "true",
 	}
 	underlay := slices.ContainsFunc(in.subnets, func(s *v1.Subnet) bool { return s.Spec.Vlan != "" && s.Spec.U2OInterconnection })
-	if !in.vpc.Spec.EnableExternal && len(in.vpc.Spec.VpcPeerings) == 0 && !underlay {
+	if !in.vpc.Spec.EnableExternal && len(in.external.links) == 0 && len(in.vpc.Spec.VpcPeerings) == 0 && !underlay {
 		options["always_learn_from_arp_request"] = "false"
 	}
-	return ovs.LogicalRouter{Name: in.vpc.Name, Options: options}
+	known := slices.Clone(in.gateways)
+	if in.join != nil {
+		known = append(known, trimmed(in.join.Spec.Gateway)...)
+	}
+	return ovs.LogicalRouter{Name: in.vpc.Name, Options: options, Gateways: known}
 }
 
 // missing says what the spec asks for and this version does not have. The VPC is usable without it.
 func missing(vpc *v1.Vpc) error {
 	var fields []string
 	for field, asked := range map[string]bool{
-		"enableExternal": vpc.Spec.EnableExternal,
-		"enableBfd":      vpc.Spec.EnableBfd,
-		"bfdPort":        vpc.Spec.BFDPort != nil && vpc.Spec.BFDPort.Enabled,
+		"enableBfd": vpc.Spec.EnableBfd,
+		"bfdPort":   vpc.Spec.BFDPort != nil && vpc.Spec.BFDPort.Enabled,
 	} {
 		if asked {
 			fields = append(fields, field)
@@ -104,6 +107,13 @@ func status(in inputs, config Config) v1.VpcStatus {
 	for _, peering := range in.vpc.Spec.VpcPeerings {
 		out.VpcPeerings = append(out.VpcPeerings, peering.RemoteVpc)
 	}
+	out.EnableExternal, out.ExtraExternalSubnets = len(in.external.links) > 0, nil
+	for _, l := range in.external.links {
+		if slices.Contains(extras(in.vpc), l.network) {
+			out.ExtraExternalSubnets = append(out.ExtraExternalSubnets, l.network)
+		}
+	}
+	slices.Sort(out.ExtraExternalSubnets)
 	lbs := loadBalancers(in, config)
 	out.TCPLoadBalancer, out.TCPSessionLoadBalancer = lbs.TCP, lbs.TCPSession
 	out.UDPLoadBalancer, out.UDPSessionLoadBalancer = lbs.UDP, lbs.UDPSession

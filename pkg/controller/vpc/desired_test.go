@@ -23,6 +23,7 @@ var config = Config{
 		UDP: "cluster-udp-loadbalancer", UDPSession: "cluster-udp-session-loadbalancer",
 		SCTP: "cluster-sctp-loadbalancer", SCTPSession: "cluster-sctp-session-loadbalancer",
 	},
+	ExternalSwitch: "external204", GatewayConfigNamespace: "kube-system",
 }
 
 // routed is the VPC of seed 001 with its static and policy routes.

@@ -34,6 +34,19 @@ type inputs struct {
 	wantedDefault *v1.Subnet
 	// namesake is a Subnet of the VPC's own name.
 	namesake *v1.Subnet
+
+	// gateway is the external gateway's ConfigMap, for the default VPC only.
+	gateway gatewayConfig
+	// defaultExternal is the name of the default external network.
+	defaultExternal string
+	// networks are the external ones: the wanted ones first, the default one first of them, then those to be left.
+	networks []network
+	// chassis of the gateway nodes, the preferred one first.
+	chassis []string
+	// gateways are the next hops to the external networks that the spec may mean.
+	gateways []string
+	// external is what the networks come to.
+	external external
 }
 
 func (c *controller) gather(name string) (inputs, error) {
@@ -62,6 +75,10 @@ func (c *controller) gather(name string) (inputs, error) {
 		}
 	}
 	slices.SortFunc(in.subnets, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	if err := c.gatherExternal(&in); err != nil {
+		return inputs{}, err
+	}
+	in.external = connect(in)
 	return in, nil
 }
 
@@ -76,19 +93,20 @@ func (c *controller) vpcOf(s *v1.Subnet) string {
 	return s.Spec.Vpc
 }
 
-// keysForSubnet: a subnet is listed by its VPC, may be named like one, and may be asked for as default by any.
+// keysForSubnet: a subnet is listed by its VPC, may be named like one, may be asked for as default by any, and may be the
+// external network of any.
 func (c *controller) keysForSubnet(s *v1.Subnet) []string {
-	keys := []string{c.vpcOf(s), s.Name}
+	names := append(keys(c.index.vpcs, externalIndex, s.Name), c.vpcOf(s), s.Name)
 	vpcs, err := c.vpcs.List(labels.Everything())
 	if err != nil {
-		return keys
+		return names
 	}
 	for _, vpc := range vpcs {
 		if vpc.Spec.DefaultSubnet == s.Name {
-			keys = append(keys, vpc.Name)
+			names = append(names, vpc.Name)
 		}
 	}
-	return keys
+	return names
 }
 
 // subnetMatters tells whether a changed subnet can change a VPC; counters and other status do not.
@@ -96,7 +114,8 @@ func subnetMatters(before, after *v1.Subnet) bool {
 	a, b := before.Spec, after.Spec
 	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || subnetReady(before) != subnetReady(after) ||
 		a.Vpc != b.Vpc || a.Provider != b.Provider || a.Default != b.Default || a.Gateway != b.Gateway ||
-		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection
+		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection || a.LogicalGateway != b.LogicalGateway ||
+		a.CIDRBlock != b.CIDRBlock
 }
 
 // subnetReady wakes the default VPC when the join subnet has its router port.

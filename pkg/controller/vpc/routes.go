@@ -18,8 +18,8 @@ const (
 	maxPolicyPriority = 32767
 )
 
-// staticRoutes are those of the spec and, in the default VPC, the default routes to the join network in every route table
-// in use (northbound.md 4.1.1).
+// staticRoutes are those of the spec, in the default VPC the default routes to the join network in every route table in use,
+// and in others those to the outside (northbound.md 4.1.1).
 func staticRoutes(in inputs) ([]ovs.Row, error) {
 	var want []ovs.Row
 	tables := []string{""}
@@ -36,7 +36,7 @@ func staticRoutes(in inputs) ([]ovs.Row, error) {
 	for _, table := range tables {
 		want = append(want, joinDefaults(in, table)...)
 	}
-	return want, nil
+	return append(want, externalDefaults(in, want)...), nil
 }
 
 func staticRoute(router string, spec *v1.StaticRoute) (ovs.StaticRoute, error) {
@@ -100,15 +100,17 @@ func joinDefaults(in inputs, table string) []ovs.Row {
 	}
 	var want []ovs.Row
 	for _, gateway := range gateways {
-		prefix := "0.0.0.0/0"
-		if gateway.Is6() {
-			prefix = "::/0"
-		}
-		want = append(want, ovs.StaticRoute{
-			Router: in.vpc.Name, Table: table, Policy: policyDstIP, Prefix: prefix, Nexthop: gateway.String(),
-		})
+		want = append(want, defaultRoute(in.vpc.Name, table, gateway))
 	}
 	return want
+}
+
+func defaultRoute(router, table string, gateway netip.Addr) ovs.StaticRoute {
+	prefix := "0.0.0.0/0"
+	if gateway.Is6() {
+		prefix = "::/0"
+	}
+	return ovs.StaticRoute{Router: router, Table: table, Policy: policyDstIP, Prefix: prefix, Nexthop: gateway.String()}
 }
 
 // policyRoutes are those of the spec; their match stays as the user wrote it.

@@ -15,11 +15,15 @@ import (
 )
 
 func build(f *controllertest.Fixture) []*reconcile.Loop {
-	kinds := f.Informers.Kubeovn().V1()
+	kinds, core := f.Informers.Kubeovn().V1(), f.KubeInformers.Core().V1()
+	api := f.KubeOVN.KubeovnV1()
 	return []*reconcile.Loop{
 		New(
-			Deps{Config: config, NB: f.NB, Vpcs: f.KubeOVN.KubeovnV1().Vpcs(), Events: f.Events},
-			Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
+			Deps{Config: config, NB: f.NB, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: f.Events},
+			Sources{
+				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: core.ConfigMaps(),
+			},
 		),
 	}
 }
@@ -179,11 +183,11 @@ func TestDeletionWaitsForSubnets(t *testing.T) {
 
 // What this version lacks is told, and what it has works.
 func TestUnsupportedFieldsAreTold(t *testing.T) {
-	vpc := controllertest.Vpc("v", func(s *v1.VpcSpec) { s.EnableExternal, s.EnableBfd = true, true })
+	vpc := controllertest.Vpc("v", func(s *v1.VpcSpec) { s.EnableBfd, s.BFDPort = true, &v1.BFDPort{Enabled: true} })
 	f := started(t, vpc)
 	status := controllertest.Stored(f, vpc).Status
 	c := v1.FindCondition(status.Conditions, v1.ConditionReady)
-	if c == nil || c.Reason != util.ReasonVpcUnsupported || !strings.Contains(c.Message, "enableBfd, enableExternal") {
+	if c == nil || c.Reason != util.ReasonVpcUnsupported || !strings.Contains(c.Message, "bfdPort, enableBfd") {
 		t.Errorf("condition %+v", c)
 	}
 	if !status.Standby || !v1.IsConditionTrue(status.Conditions, v1.ConditionValidated) {

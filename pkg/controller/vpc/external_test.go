@@ -1,0 +1,266 @@
+package vpc
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+func TestExternalLaws(t *testing.T) {
+	def, _, join := controllertest.DefaultSubnets()
+	tenant := controllertest.Vpc("vpc1", outside, func(s *v1.VpcSpec) { s.AddExternalSubnets = []string{"extra"} })
+	controllertest.Laws(t, controllertest.Scenario{
+		Build: buildExternal,
+		Objects: append(threeNodes(true), external204(), extra(), def, join, configMap(nil), tenant,
+			controllertest.Vpc("vpc2", outside)),
+		Removed: []runtime.Object{tenant},
+	})
+}
+
+// S-008, S-009, S-013, S-015: a tenant's ports, their chassis, its only route, and a further network later.
+func TestTenantIsConnected(t *testing.T) {
+	n := startedExternal(t, append(threeNodes(true), external204(), controllertest.Vpc("vpc1", outside), controllertest.Vpc("vpc2", outside))...)
+	vpc := controllertest.Stored(n.Fixture, controllertest.Vpc("vpc1"))
+	if !ready(vpc) || !vpc.Status.EnableExternal || !vpc.Status.Standby {
+		t.Errorf("status %+v", vpc.Status)
+	}
+	eip := n.eip("vpc1-external204")
+	if port := n.port("vpc1-external204"); !strings.Contains(port, eip.Status.V4Ip+"/24") || !strings.Contains(port, eip.Status.MacAddress) {
+		t.Errorf("port %s", port)
+	}
+	if lsp := n.line("Logical_Switch_Port external204-vpc1:"); !strings.Contains(lsp, "nat-addresses=router") || !strings.Contains(lsp, "router-port=vpc1-external204") {
+		t.Errorf("switch port %s", lsp)
+	}
+	if routes := strings.Count(n.Dump(), "ip_prefix="); routes != 2 || !strings.Contains(n.Dump(), "nexthop=10.5.204.254") {
+		t.Errorf("%d routes:\n%s", routes, n.Dump())
+	}
+	if len(controllertest.Stored(n.Fixture, vpc).Spec.StaticRoutes) != 0 {
+		t.Error("the route is in the spec")
+	}
+	before, uuids := n.port("vpc1-external204"), n.Server.UUIDs(t)
+	n.Create(extra())
+	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
+	n.Eventually("the second port", func() bool { return strings.Contains(n.port("vpc1-extra"), "10.10.204.") })
+	n.Eventually("the status", func() bool {
+		return slices.Equal(controllertest.Stored(n.Fixture, vpc).Status.ExtraExternalSubnets, []string{"extra"})
+	})
+	if n.port("vpc1-external204") != before || !sameUUID(n, uuids, "vpc1-external204") {
+		t.Errorf("the first port changed to %s", n.port("vpc1-external204"))
+	}
+	if a, b := n.priorities("vpc1-external204"), n.priorities("vpc1-extra"); a != b || len(strings.Fields(a)) != 3 {
+		t.Errorf("chassis %q and %q", a, b)
+	}
+	if strings.Contains(n.Dump(), "nexthop=10.10.204.254") {
+		t.Error("a second default route")
+	}
+}
+
+func sameUUID(n network1, before map[string]string, port string) bool {
+	for uuid, name := range n.Server.UUIDs(n.t) {
+		if name == "Logical_Router_Port:"+port && before[uuid] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// The order of chassis is the same for ever and not the same in all VPCs.
+func TestChassisOrder(t *testing.T) {
+	chassis := []string{"a", "b", "c"}
+	orders := map[string]bool{}
+	for _, vpc := range []string{"vpc1", "vpc2", "vpc3", "vpc4", "vpc5", "vpc6", "vpc7", "vpc8"} {
+		order := spread(vpc, chassis)
+		if again := spread(vpc, []string{"c", "a", "b"}); !slices.Equal(order, again) {
+			t.Errorf("%s: %v and %v", vpc, order, again)
+		}
+		orders[strings.Join(order, "")] = true
+	}
+	if len(orders) < 2 {
+		t.Errorf("all VPCs have %v", orders)
+	}
+}
+
+// U-09: labels and chassis change priorities in place; without any gateway node the port goes and the VPC says why.
+func TestGatewayNodesChange(t *testing.T) {
+	n := startedExternal(t, append(threeNodes(true), external204(), controllertest.Vpc("vpc1", outside))...)
+	uuids := n.Server.UUIDs(t)
+	node := gatewayNode("pc-node-2", true)
+	label := func(value string) {
+		edit(n, node, func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = value })
+	}
+	all := n.priorities("vpc1-external204")
+	label("false")
+	n.Eventually("two chassis", func() bool { return len(strings.Fields(n.priorities("vpc1-external204"))) == 2 })
+	label("true")
+	n.Eventually("three chassis", func() bool { return n.priorities("vpc1-external204") == all })
+	edit(n, node, func(o *corev1.Node) { o.Annotations[util.ChassisAnnotation] = "chassis-pc-node-9" })
+	n.Eventually("the new chassis", func() bool {
+		now := n.priorities("vpc1-external204")
+		return strings.Contains(now, "9") && !strings.Contains(now, "2") && len(strings.Fields(now)) == 3
+	})
+	if !sameUUID(n, uuids, "vpc1-external204") {
+		t.Error("the port was made anew")
+	}
+	for _, name := range []string{"pc-node-1", "pc-node-2", "pc-node-3"} {
+		n.Delete(gatewayNode(name, true))
+	}
+	if message := n.condition("vpc1", util.ReasonExternalNoGatewayNode); !strings.Contains(message, util.ExternalGWLabel) {
+		t.Errorf("message %q", message)
+	}
+	if n.port("vpc1-external204") != "" || strings.Contains(n.Dump(), "Static_Route") {
+		t.Errorf("a port on every node:\n%s", n.Dump())
+	}
+	if n.line("Logical_Router vpc1:") == "" || !n.Exists(lrpEip("vpc1-external204", "")) {
+		t.Error("router or address are gone")
+	}
+}
+
+// S-007: what the user made in advance is used, and stays when the VPC leaves.
+func TestOwnOvnEipIsAdopted(t *testing.T) {
+	n := startedExternal(t, append(threeNodes(true), external204(), lrpEip("vpc1-external204", "10.5.204.77"), controllertest.Vpc("vpc1", outside))...)
+	if port := n.port("vpc1-external204"); !strings.Contains(port, "10.5.204.77/24") {
+		t.Errorf("port %s", port)
+	}
+	edit(n, controllertest.Vpc("vpc1"), func(v *v1.Vpc) { v.Spec.EnableExternal = false })
+	n.Eventually("the port is gone", func() bool { return n.port("vpc1-external204") == "" })
+	n.Settle()
+	if eip := n.eip("vpc1-external204"); eip.DeletionTimestamp != nil {
+		t.Error("the user's ovn eip is being deleted")
+	}
+}
+
+// One that cannot be used is told.
+func TestUnusableOvnEip(t *testing.T) {
+	wrong := lrpEip("vpc1-external204", "10.5.204.77")
+	wrong.Spec.Type = util.EipTypeNAT
+	n := startedExternal(t, append(threeNodes(true), external204(), wrong, controllertest.Vpc("vpc1", outside))...)
+	if message := n.condition("vpc1", util.ReasonExternalEipNotReady); !strings.Contains(message, "its type is nat") {
+		t.Errorf("message %q", message)
+	}
+	if n.line("Logical_Router vpc1:") == "" {
+		t.Error("no router")
+	}
+}
+
+// A network that NAT rules use is not left before they are gone; then everything we made goes.
+func TestLeavingWaitsForNatRules(t *testing.T) {
+	fip := &v1.OvnFip{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: v1.OvnFipSpec{OvnEip: "web"}, Status: v1.OvnFipStatus{Vpc: "vpc1"}}
+	address := &v1.OvnEip{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: v1.OvnEipSpec{ExternalSubnet: "external204", Type: util.EipTypeNAT}}
+	for _, test := range []struct {
+		name   string
+		reason string
+		leave  func(n network1, vpc *v1.Vpc)
+		left   func(n network1, vpc *v1.Vpc) bool
+	}{
+		{"off", util.ReasonExternalInUse, func(n network1, vpc *v1.Vpc) { edit(n, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal = false }) },
+			func(n network1, vpc *v1.Vpc) bool {
+				got := controllertest.Stored(n.Fixture, vpc)
+				return ready(got) && !got.Status.EnableExternal
+			}},
+		{"vpc deleted", util.ReasonVpcInUse, func(n network1, vpc *v1.Vpc) { n.Delete(vpc) }, func(n network1, vpc *v1.Vpc) bool { return !n.Exists(vpc) }},
+		{"subnet deleted", util.ReasonExternalInUse, func(n network1, vpc *v1.Vpc) {
+			edit(n, external204(), func(s *v1.Subnet) { s.Finalizers = []string{util.Finalizer} })
+			n.Delete(external204())
+		}, func(n network1, vpc *v1.Vpc) bool { return true }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			vpc := controllertest.Vpc("vpc1", outside)
+			n := startedExternal(t, append(threeNodes(true), external204(), vpc, address, fip)...)
+			before := n.port("vpc1-external204")
+			test.leave(n, vpc)
+			if message := n.condition("vpc1", test.reason); !strings.Contains(message, "fip web") {
+				t.Errorf("message %q", message)
+			}
+			if before == "" || n.port("vpc1-external204") != before {
+				t.Errorf("the port is gone while a rule needs it:\n%s", n.Dump())
+			}
+			n.Delete(fip)
+			n.Eventually("the port is gone", func() bool { return n.port("vpc1-external204") == "" })
+			n.Eventually("the ovn eip is gone", func() bool { return !n.Exists(lrpEip("vpc1-external204", "")) })
+			n.Eventually("the vpc left", func() bool { return test.left(n, vpc) })
+			if strings.Contains(n.Dump(), "external204-vpc1") || strings.Contains(n.Dump(), "Static_Route") {
+				t.Errorf("left behind:\n%s", n.Dump())
+			}
+		})
+	}
+}
+
+// Without the default network the first extra one leads out; what does not exist is told by name.
+func TestOnlyExtraNetworks(t *testing.T) {
+	vpc := controllertest.Vpc("vpc1", outside, func(s *v1.VpcSpec) { s.ExtraExternalSubnets = []string{"extra", "nowhere"} })
+	n := startedExternal(t, append(threeNodes(true), extra(), vpc)...)
+	if message := n.condition("vpc1", util.ReasonExternalSubnetNotReady); !strings.Contains(message, "nowhere") {
+		t.Errorf("message %q", message)
+	}
+	if dump := n.Dump(); !strings.Contains(dump, "nexthop=10.10.204.254") || n.port("vpc1-external204") != "" {
+		t.Errorf("rows:\n%s", dump)
+	}
+	none := controllertest.Vpc("vpc2", outside)
+	n.Create(none)
+	if message := n.condition("vpc2", util.ReasonExternalSubnetNotReady); !strings.Contains(message, "external204") {
+		t.Errorf("message %q", message)
+	}
+}
+
+// D-01, D-02: a copy of the route in the spec, and one that an earlier release made, end as one row of ours.
+func TestDefaultRouteIsOneRow(t *testing.T) {
+	for _, mode := range []string{"", ecmpSymmetric} {
+		vpc := controllertest.Vpc("vpc1", outside, func(s *v1.VpcSpec) {
+			s.StaticRoutes = []*v1.StaticRoute{{CIDR: "0.0.0.0/0", NextHopIP: "10.5.204.254", Policy: v1.PolicyDst, ECMPMode: mode}}
+		})
+		f := controllertest.New(t, append(threeNodes(true), external204(), vpc)...)
+		f.Server.Transact(t, `{"op":"insert","table":"Logical_Router","uuid":"00000000-0000-4000-8000-000000000001","row":{"name":"vpc1","static_routes":["set",[["uuid","00000000-0000-4000-8000-000000000002"],["uuid","00000000-0000-4000-8000-000000000003"]]]}}`,
+			`{"op":"insert","table":"Logical_Router_Static_Route","uuid":"00000000-0000-4000-8000-000000000002","row":{"ip_prefix":"0.0.0.0/0","nexthop":"10.5.204.254","policy":"dst-ip"}}`,
+			`{"op":"insert","table":"Logical_Router_Static_Route","uuid":"00000000-0000-4000-8000-000000000003","row":{"ip_prefix":"10.9.0.0/16","nexthop":"10.5.204.254","policy":"dst-ip"}}`)
+		f.Run(buildExternal)
+		f.Settle()
+		n := network1{f, t}
+		if got := strings.Count(n.Dump(), "ip_prefix=0.0.0.0/0"); got != 1 {
+			t.Errorf("%d default routes:\n%s", got, n.Dump())
+		}
+		edit(n, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal, v.Spec.StaticRoutes = false, nil })
+		n.Eventually("the default route is gone", func() bool { return !strings.Contains(n.Dump(), "ip_prefix=0.0.0.0/0") })
+		if !strings.Contains(n.Dump(), "ip_prefix=10.9.0.0/16") {
+			t.Error("a foreign route is gone, too")
+		}
+	}
+}
+
+// D-02: an unmarked default route of an earlier release goes where none is wanted any more.
+func TestEarlierDefaultRouteGoes(t *testing.T) {
+	f := controllertest.New(t, external204(), controllertest.Vpc("vpc1"))
+	f.Server.Transact(t, `{"op":"insert","table":"Logical_Router","uuid":"00000000-0000-4000-8000-000000000001","row":{"name":"vpc1","static_routes":["set",[["uuid","00000000-0000-4000-8000-000000000002"]]]}}`,
+		`{"op":"insert","table":"Logical_Router_Static_Route","uuid":"00000000-0000-4000-8000-000000000002","row":{"ip_prefix":"0.0.0.0/0","nexthop":"10.5.204.254","policy":"dst-ip"}}`)
+	f.Run(buildExternal)
+	f.Settle()
+	if strings.Contains(f.Dump(), "Static_Route") {
+		t.Errorf("it stays:\n%s", f.Dump())
+	}
+}
+
+// A switch that comes late is waited for, and the rest of the VPC works meanwhile.
+func TestSwitchComesLate(t *testing.T) {
+	f := controllertest.New(t, append(threeNodes(true), external204(), controllertest.Vpc("vpc1", outside))...)
+	f.Run(build)
+	f.Start(granter(f))
+	n := network1{f, t}
+	if message := n.condition("vpc1", util.ReasonExternalSubnetNotReady); !strings.Contains(message, "switch external204") {
+		t.Errorf("message %q", message)
+	}
+	if got := controllertest.Stored(f, controllertest.Vpc("vpc1")); !got.Status.Standby || n.line("Logical_Router vpc1:") == "" {
+		t.Errorf("status %+v", got.Status)
+	}
+	if _, err := f.NB.Apply(f.Context(), ovs.Owner{Kind: "subnet", Key: "external204"}, []ovs.Row{ovs.LogicalSwitch{Name: "external204"}}); err != nil {
+		t.Fatal(err)
+	}
+	n.Eventually("the port", func() bool { return n.port("vpc1-external204") != "" })
+}
