@@ -22,6 +22,7 @@ import (
 	kubeovnscheme "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/scheme"
 	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
 	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
 	"github.com/kubeovn/kube-ovn/pkg/controller/gateway"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ip"
 	"github.com/kubeovn/kube-ovn/pkg/controller/namespace"
@@ -98,6 +99,15 @@ func (p *process) loops() []*reconcile.Loop {
 				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
 				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: configMaps,
 			},
+		),
+		externalgw.New(
+			externalgw.Deps{
+				Config: externalgw.Config{
+					DefaultVpc: p.DefaultVpc, ExternalSwitch: p.ExternalSwitch, ExternalNet: p.ExternalNet, ExternalVlanID: p.ExternalVlanID,
+				},
+				NB: p.nb, IPAM: p.book, Nodes: kube.Nodes(),
+			},
+			externalgw.Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Nodes: core.Nodes()},
 		),
 		subnet.New(
 			subnet.Deps{

@@ -2,11 +2,13 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 
+	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ovnnat"
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vip"
@@ -28,6 +30,14 @@ func (p *process) rebuild(ctx context.Context) error {
 			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
 		}
 	}
+	known := map[string]bool{}
+	for _, s := range subnets {
+		known[s.Name] = true
+	}
+	external, err := p.bareExternal(known)
+	if err != nil {
+		return err
+	}
 	pools, err := kinds.IPPools().Lister().List(labels.Everything())
 	if err != nil {
 		return err
@@ -41,11 +51,8 @@ func (p *process) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held = append(external, held...)
 	// Switches of others and objects that say nothing are not worth a message.
-	known := map[string]bool{}
-	for _, s := range subnets {
-		known[s.Name] = true
-	}
 	held = slices.DeleteFunc(held, func(h ipam.Holding) bool { return !known[h.Subnet] || len(h.Addresses()) == 0 && h.MAC == "" })
 	failures := p.book.Rebuild(held)
 	for _, failure := range failures {
@@ -53,6 +60,25 @@ func (p *process) rebuild(ctx context.Context) error {
 	}
 	logger.Info("Address books are rebuilt", "subnets", len(subnets), "holdings", len(held), "failures", len(failures))
 	return nil
+}
+
+// bareExternal opens the book of the external switch where no Subnet of known manages it, and returns what the router holds
+// in it.
+func (p *process) bareExternal(known map[string]bool) ([]ipam.Holding, error) {
+	vpc, err := p.kubeovn.Kubeovn().V1().Vpcs().Lister().Get(p.DefaultVpc)
+	if err != nil {
+		return nil, err
+	}
+	spec, ok := externalgw.Book(vpc, p.ExternalSwitch)
+	if !ok || known[spec.Name] {
+		return nil, nil
+	}
+	if err := p.book.SetSubnet(spec); err != nil {
+		return nil, fmt.Errorf("addresses of switch %s: %w", spec.Name, err)
+	}
+	known[spec.Name] = true
+	held, _ := externalgw.Holding(vpc, p.ExternalSwitch)
+	return []ipam.Holding{held}, nil
 }
 
 // holdings are all sources in their order.

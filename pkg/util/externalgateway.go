@@ -137,6 +137,15 @@ func (g ExternalGateway) NextHops(subnetGateway string) []netip.Addr {
 	return hops
 }
 
+// PortMAC is the MAC of the router port of that name: as given; with an address that is given without one the hash of the
+// name, so that it is the same with and without a Subnet; "" leaves it to the OvnEip.
+func (g ExternalGateway) PortMAC(port string) string {
+	if g.RouterMAC == "" && len(g.RouterPort) > 0 {
+		return HashMAC(port, 0)
+	}
+	return g.RouterMAC
+}
+
 // EncodeExternalGateway is the data of the ConfigMap as the default VPC's annotation ExternalGatewayInEffect keeps it.
 func EncodeExternalGateway(data map[string]string) string {
 	known := map[string]string{}

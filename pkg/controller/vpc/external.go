@@ -223,14 +223,14 @@ func (in inputs) newEip(n network) *v1.OvnEip {
 				eip.Spec.V6Ip = address.Addr().String()
 			}
 		}
-		eip.Spec.MacAddress = in.gateway.mac(eip.Name)
+		eip.Spec.MacAddress = in.gateway.gateway.PortMAC(eip.Name)
 	}
 	return eip
 }
 
 // staticLink is the port with the address of the ConfigMap.
 func (in inputs) staticLink(n network) *link {
-	l := &link{network: n.name, mac: in.gateway.mac(in.portOf(n))}
+	l := &link{network: n.name, mac: in.gateway.gateway.PortMAC(in.portOf(n))}
 	for _, address := range in.gateway.gateway.RouterPort {
 		l.networks = append(l.networks, address.String())
 	}

@@ -93,15 +93,6 @@ func (f facts) check(g util.ExternalGateway) error {
 	return nil
 }
 
-// mac of the router port: as given; of an address that is given without one it is the hash of the port's name, so that it
-// is the same with and without a Subnet; "" leaves it to the OvnEip.
-func (g gatewayConfig) mac(port string) string {
-	if g.gateway.RouterMAC == "" && len(g.gateway.RouterPort) > 0 {
-		return util.HashMAC(port, 0)
-	}
-	return g.gateway.RouterMAC
-}
-
 // differs says whether an OvnEip has another address or MAC than the settings give.
 func (g gatewayConfig) differs(eip *v1.OvnEip) bool {
 	for _, wanted := range g.gateway.RouterPort {

@@ -1,0 +1,184 @@
+package externalgw
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	informers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
+	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// Name is the queue's name and the kind of its rows' owner.
+const Name = "externalgw"
+
+// key is the only one of the queue.
+const key = util.ExternalGatewayConfig
+
+// secondLook after an event of the Subnet: its controller ends the address book of the same name at some time after it.
+const secondLook = time.Second
+
+// Config is the part of the program's flags that shapes the external gateway.
+type Config struct {
+	DefaultVpc string
+	// ExternalSwitch is the external switch and, when a Subnet manages it, that Subnet.
+	ExternalSwitch string
+	// ExternalNet and ExternalVlanID are network name and tag of the bare switch's localnet port; tag 0 is none.
+	ExternalNet    string
+	ExternalVlanID int
+}
+
+// Deps are what the controller may write.
+type Deps struct {
+	Config
+	NB    *ovs.Client
+	IPAM  *ipam.IPAM
+	Nodes typedcore.NodeInterface
+}
+
+// Sources are what the controller may read.
+type Sources struct {
+	Vpcs    informers.VpcInformer
+	Subnets informers.SubnetInformer
+	Nodes   coreinformers.NodeInformer
+}
+
+type controller struct {
+	Deps
+	vpcs    listers.VpcLister
+	subnets listers.SubnetLister
+	lister  corelisters.NodeLister
+	nodes   *reconcile.Fresh[*corev1.Node]
+	// booked: the address book of the switch's name may be ours.
+	booked bool
+}
+
+// New wires the controller to its sources.
+func New(deps Deps, sources Sources) *reconcile.Loop {
+	c := &controller{Deps: deps, booked: true, lister: sources.Nodes.Lister()}
+	loop := reconcile.New(Name, 1, c.sync)
+	only := func(relevant bool) []string {
+		if !relevant {
+			return nil
+		}
+		return []string{key}
+	}
+	c.vpcs = reconcile.Watch(loop, sources.Vpcs, func(vpc *v1.Vpc) []string { return only(vpc.Name == c.DefaultVpc) }, vpcMatters)
+	c.subnets = reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string {
+		if s.Name == c.ExternalSwitch {
+			loop.AddAfter(key, secondLook)
+		}
+		return only(s.Name == c.ExternalSwitch)
+	}, subnetMatters)
+	c.nodes = reconcile.WatchFresh(loop, sources.Nodes, func(*corev1.Node) []string { return only(true) }, nodeMatters)
+	deps.NB.OnDrift(Name, loop.Add)
+	return loop
+}
+
+func (c *controller) sync(ctx context.Context, name string) error {
+	if name != key {
+		return nil
+	}
+	in, err := c.gather()
+	if err != nil || in.vpc == nil {
+		return err
+	}
+	if err := c.label(ctx, in); err != nil {
+		return err
+	}
+	owner := ovs.Owner{Kind: Name, Key: key}
+	if in.handedOver() { // its controller adopts switch and port where they are
+		c.booked = false
+		if err := c.NB.Release(ctx, owner); err != nil {
+			return fmt.Errorf("hand switch %s over: %w", c.ExternalSwitch, err)
+		}
+		return nil
+	}
+	if in.renames() { // the engine replaces in one transaction what it has adopted before
+		if _, err := c.NB.Apply(ctx, owner, formerRows(in)); err != nil {
+			return fmt.Errorf("adopt the former ports of switch %s: %w", c.ExternalSwitch, err)
+		}
+	}
+	if _, err := c.NB.Apply(ctx, owner, rows(in)); err != nil {
+		return fmt.Errorf("apply rows of switch %s: %w", c.ExternalSwitch, err)
+	}
+	return c.book(in)
+}
+
+// book keeps the address book of the bare switch, in which pods' outside addresses are leased, too.
+func (c *controller) book(in inputs) error {
+	spec, ok := Book(in.vpc, c.ExternalSwitch)
+	switch {
+	case in.subnet != nil:
+		return nil
+	case !ok || !in.bare():
+		if c.booked {
+			c.IPAM.DeleteSubnet(c.ExternalSwitch)
+		}
+		c.booked = false
+		return nil
+	}
+	c.booked = true
+	if err := c.IPAM.SetSubnet(spec); err != nil {
+		return fmt.Errorf("addresses of switch %s: %w", c.ExternalSwitch, err)
+	}
+	lease := leaseOf(in.vpc, c.ExternalSwitch, in.gateway)
+	_, err := c.IPAM.Claim(c.ExternalSwitch, ipam.Request{Owner: lease.Owner, NIC: lease.NIC, Addresses: lease.Addresses(), MAC: lease.MAC})
+	if err != nil {
+		return reconcile.Wait("%s: %v", util.ExternalGatewayConfigNICIP, err)
+	}
+	return nil
+}
+
+// label makes the nodes carry what they should.
+func (c *controller) label(ctx context.Context, in inputs) error {
+	for _, node := range in.nodes {
+		after := labelled(in, node)
+		patch, err := reconcile.MergePatch(node, after)
+		if err != nil {
+			return err
+		}
+		if patch == nil {
+			continue
+		}
+		patched, err := c.Nodes.Patch(ctx, node.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			return fmt.Errorf("label node %s: %w", node.Name, err)
+		}
+		c.nodes.Wrote(patched)
+	}
+	return nil
+}
+
+// vpcMatters: the settings in effect, and whether they decide.
+func vpcMatters(before, after *v1.Vpc) bool {
+	return before.Annotations[util.ExternalGatewayInEffect] != after.Annotations[util.ExternalGatewayInEffect] || driven(before) != driven(after)
+}
+
+func subnetMatters(before, after *v1.Subnet) bool { return isValid(before) != isValid(after) }
+
+func nodeMatters(before, after *corev1.Node) bool {
+	return before.Labels[util.ExternalGWLabel] != after.Labels[util.ExternalGWLabel] ||
+		before.Annotations[util.ExternalGWByAnnotation] != after.Annotations[util.ExternalGWByAnnotation]
+}
+
+// isValid says whether the subnet controller accepted the spec, and so makes the switch.
+func isValid(s *v1.Subnet) bool {
+	return v1.IsConditionTrue(s.Status.Conditions, v1.ConditionValidated)
+}
+
+// owns says whether rows of ours are there.
+func (c *controller) owns() bool { return slices.Contains(c.NB.Owners(Name), key) }

@@ -1,0 +1,125 @@
+package externalgw
+
+import (
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// bare says whether the switch is ours to make: the gateway has an address of its own and no Subnet manages the switch. One
+// that is there stays until a Subnet is accepted.
+func (in inputs) bare() bool {
+	wanted := driven(in.vpc) && in.gateway.Enabled && len(in.gateway.RouterPort) > 0
+	return wanted && (in.subnet == nil || in.owned && !isValid(in.subnet))
+}
+
+// handedOver: a Subnet manages the switch from now on.
+func (in inputs) handedOver() bool { return in.subnet != nil && isValid(in.subnet) }
+
+// renames: the localnet port still has its former name (northbound.md D-05).
+func (in inputs) renames() bool { return in.bare() && in.former }
+
+func formerLocalnet(name string) string { return "ln-" + name }
+
+// rows are the bare switch and its way to the physical network.
+func rows(in inputs) []ovs.Row { return switchRows(in, util.LocalnetPortName(in.ExternalSwitch)) }
+
+// formerRows are those that an earlier release made.
+func formerRows(in inputs) []ovs.Row { return switchRows(in, formerLocalnet(in.ExternalSwitch)) }
+
+func switchRows(in inputs, localnet string) []ovs.Row {
+	if !in.bare() {
+		return nil
+	}
+	return []ovs.Row{
+		ovs.LogicalSwitch{Name: in.ExternalSwitch},
+		ovs.LogicalSwitchPort{
+			Switch: in.ExternalSwitch, Name: localnet, Type: "localnet", Addresses: []string{"unknown"}, Tag: in.ExternalVlanID,
+			Options: map[string]string{"network_name": in.ExternalNet},
+		},
+	}
+}
+
+// labelled is a node as it should be. Only a listed node gets its label here; what the user labelled keeps it until the
+// gateway is switched off. A node that leaves the list, and every gateway when it is switched off, gets "false".
+func labelled(in inputs, node *corev1.Node) *corev1.Node {
+	is, by := node.Labels[util.ExternalGWLabel] == "true", node.Annotations[util.ExternalGWByAnnotation]
+	listed := slices.Contains(in.gateway.Nodes, node.Name)
+	wanted, because := is, ""
+	switch {
+	case !driven(in.vpc):
+		return node
+	case in.gateway.Enabled && listed:
+		wanted, because = true, util.ExternalGWByList
+	case in.gateway.Enabled && by == util.ExternalGWByList && !in.gateway.Distributed:
+		wanted = false
+	case in.gateway.Enabled && is:
+		because = util.ExternalGWByLabel
+	case !in.gateway.Enabled && by != "":
+		wanted = false
+	}
+	if wanted == is && because == by {
+		return node
+	}
+	after := node.DeepCopy()
+	if wanted != is {
+		set(&after.Labels, util.ExternalGWLabel, map[bool]string{true: "true", false: "false"}[wanted])
+	}
+	set(&after.Annotations, util.ExternalGWByAnnotation, because)
+	return after
+}
+
+// set puts a value into a map that may be nil; an empty value takes the key away.
+func set(m *map[string]string, key, value string) {
+	switch {
+	case value == "":
+		delete(*m, key)
+	case *m == nil:
+		*m = map[string]string{key: value}
+	default:
+		(*m)[key] = value
+	}
+}
+
+// Book is the address book of the bare switch, for pods' outside addresses and for the rebuild at start. It is false when
+// the settings in effect give the switch no network. Where a Subnet of that name exists its own book is the one.
+func Book(vpc *v1.Vpc, name string) (ipam.Spec, bool) {
+	g, on := util.DecodeExternalGateway(vpc.Annotations)
+	if !on || !driven(vpc) || len(g.RouterPort) == 0 {
+		return ipam.Spec{}, false
+	}
+	networks := make([]netip.Prefix, 0, len(g.RouterPort))
+	for _, port := range g.RouterPort {
+		networks = append(networks, port.Masked())
+	}
+	gateways := slices.DeleteFunc(g.NextHops(""), func(a netip.Addr) bool { return !util.ContainsAddr(networks, a) })
+	return ipam.Spec{Name: name, CIDRBlock: util.FormatCIDRs(networks), Gateway: util.FormatAddrs(gateways)}, true
+}
+
+// Holding is the lease of the router port in that book. It is the one that an OvnEip of a Subnet of the same name takes over.
+func Holding(vpc *v1.Vpc, name string) (ipam.Holding, bool) {
+	g, on := util.DecodeExternalGateway(vpc.Annotations)
+	if !on || len(g.RouterPort) == 0 {
+		return ipam.Holding{}, false
+	}
+	return ipam.Holding{Lease: leaseOf(vpc, name, g)}, true
+}
+
+func leaseOf(vpc *v1.Vpc, name string, g util.ExternalGateway) ipam.Lease {
+	port := util.RouterPortName(vpc.Name, name)
+	lease := ipam.Lease{Subnet: name, Owner: util.EipLeaseOwner(port), NIC: port, MAC: g.PortMAC(port)}
+	for _, address := range g.RouterPort {
+		if address.Addr().Is4() {
+			lease.V4 = address.Addr()
+		} else {
+			lease.V6 = address.Addr()
+		}
+	}
+	return lease
+}
