@@ -19,8 +19,11 @@ func (in inputs) bare() bool {
 	return wanted && (in.subnet == nil || in.owned && !isValid(in.subnet))
 }
 
-// handedOver: a Subnet manages the switch from now on.
-func (in inputs) handedOver() bool { return in.subnet != nil && isValid(in.subnet) }
+// handedOver: an underlay Subnet manages the switch and its localnet port from now on. An overlay one of that name has no
+// use for the port, which would lead from it to the physical network.
+func (in inputs) handedOver() bool {
+	return in.subnet != nil && isValid(in.subnet) && in.subnet.Spec.Vlan != ""
+}
 
 // renames: the localnet port still has its former name (northbound.md D-05).
 func (in inputs) renames() bool { return in.bare() && in.former }

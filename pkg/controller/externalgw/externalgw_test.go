@@ -285,6 +285,15 @@ func TestSubnetTakesTheSwitchOver(t *testing.T) {
 	g.Eventually("its book", func() bool { _, ok := g.book.Lookup("ovn-external", "ovn-cluster-ovn-external"); return ok })
 }
 
+// An overlay Subnet of that name gets a switch without a way to the physical network.
+func TestOverlaySubnetOfThatName(t *testing.T) {
+	g := started(t, defaultVpc(seed002(nil)))
+	overlay := accepted()
+	overlay.Spec.Vlan = ""
+	g.Create(overlay)
+	g.Eventually("the bare switch is gone", func() bool { return !strings.Contains(g.Dump(), "ovn-external") })
+}
+
 // D-05: the port's name of an earlier release is replaced, in no step of which the switch has two ways out.
 func TestFormerLocalnetPort(t *testing.T) {
 	f := controllertest.New(t, defaultVpc(seed002(nil)))

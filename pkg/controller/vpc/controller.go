@@ -194,10 +194,20 @@ func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatu
 	}
 	c.own.Wrote(written)
 	if tell && !verdict.Ready {
-		c.Events.Event(in.vpc, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
-		if verdict.Reason == util.ReasonGatewayConfigInvalid && in.gateway.object != nil {
-			c.Events.Event(in.gateway.object, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
-		}
+		c.announce(in, verdict)
 	}
 	return outcome
+}
+
+// announce makes an event of a verdict that is new, not of other news in the status. What is wrong with the ConfigMap is told
+// there, too.
+func (c *controller) announce(in inputs, verdict reconcile.Outcome) {
+	old := v1.FindCondition(in.vpc.Status.Conditions, v1.ConditionReady)
+	if old != nil && old.Reason == verdict.Reason && old.Message == verdict.Message {
+		return
+	}
+	c.Events.Event(in.vpc, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+	if verdict.Reason == util.ReasonGatewayConfigInvalid && in.gateway.object != nil {
+		c.Events.Event(in.gateway.object, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
+	}
 }
