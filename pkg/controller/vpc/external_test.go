@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
@@ -263,4 +264,66 @@ func TestSwitchComesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Eventually("the port", func() bool { return n.port("vpc1-external204") != "" })
+}
+
+func grantedEip(name, subnet, v4, v6 string) *v1.OvnEip {
+	return &v1.OvnEip{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.OvnEipSpec{ExternalSubnet: subnet, Type: util.EipTypeLRP},
+		Status: v1.OvnEipStatus{V4Ip: v4, V6Ip: v6, MacAddress: "00:00:00:EF:05:C7"},
+	}
+}
+
+func TestExternalRows(t *testing.T) {
+	first := network{name: "external204", wanted: true, present: true, subnet: external204(),
+		eip: grantedEip("vpc1-external204", "external204", "10.5.204.105", "")}
+	second := network{name: "extra", wanted: true, present: true, subnet: extra(), eip: grantedEip("vpc1-extra", "extra", "10.10.204.105", "")}
+	dual := first
+	dual.subnet = underlay("external204", "10.5.204.0/24,fd00:204::/64", "10.5.204.254,fd00:204::fe")
+	dual.eip = grantedEip("vpc1-external204", "external204", "10.5.204.105", "fd00:204::5")
+	left := first
+	left.wanted, left.connected, left.users = false, true, []string{"fip web"}
+	chassis := spread("vpc1", []string{"7cedd14f", "276baccb", "fd9f140c"})
+	vpc := controllertest.Vpc("vpc1", outside)
+	def := controllertest.Vpc(util.DefaultVpc, outside)
+	nic := decide(def, configMap(withNIC()), "kube-system/x", facts{hasNode: func(string) bool { return true }})
+	tests := []struct {
+		name string
+		in   inputs
+	}{
+		{"seed 000 external and extra", inputs{vpc: vpc, networks: []network{first, second}, chassis: chassis}},
+		{"external dual stack", inputs{vpc: vpc, networks: []network{dual}, chassis: chassis}},
+		{"only extra", inputs{vpc: vpc, networks: []network{second}, chassis: chassis}},
+		{"external off but in use", inputs{vpc: controllertest.Vpc("vpc1"), networks: []network{left}, chassis: chassis}},
+		{"external without chassis", inputs{vpc: vpc, networks: []network{first}}},
+		{"default vpc with nic-ip", inputs{vpc: def, isDefault: true, gateway: nic, networks: []network{{name: "external204", wanted: true, present: true}}, chassis: []string{"a", "b"}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.in.external = connect(test.in)
+			got, err := rows(test.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			controllertest.Golden(t, test.name, controllertest.Rows(got))
+		})
+	}
+}
+
+// What is in the way is told at once, the first reason first; what passes by itself is not told.
+func TestProblemsAreJoined(t *testing.T) {
+	in := inputs{vpc: controllertest.Vpc("vpc1", outside), networks: []network{{name: "a", wanted: true}, {name: "b", wanted: true, subnet: underlay("b", "10.0.0.0/24", "")}}}
+	err := connect(in).err()
+	if err == nil || !strings.Contains(err.Error(), "subnet a, which does not exist; a node with label") {
+		t.Errorf("got %v", err)
+	}
+	in.networks, in.chassis = in.networks[1:], []string{"c"}
+	out := connect(in)
+	if reconcileReason(out.err()) != "" || len(out.create) != 1 || out.create[0].Name != "vpc1-b" || out.create[0].Spec.Type != util.EipTypeLRP {
+		t.Errorf("%v, %v", out.err(), out.create)
+	}
+}
+
+func reconcileReason(err error) string {
+	verdict, _ := reconcile.OutcomeOf(err, "", "")
+	return verdict.Reason
 }

@@ -156,8 +156,7 @@ func (n network1) priorities(port string) string {
 		byPriority[priority] = strings.TrimPrefix(chassis, "chassis-pc-node-")
 	}
 	var list []string
-	for i := range byPriority {
-		_ = i
+	for range byPriority {
 		list = append(list, byPriority[fmt.Sprint(util.GatewayChassisPriority(len(list)))])
 	}
 	return strings.Join(list, " ")
