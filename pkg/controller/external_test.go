@@ -192,6 +192,41 @@ func TestSeed002(t *testing.T) {
 	c.Eventually("all is gone", func() bool { return !strings.Contains(c.Dump(), "ovn-external") })
 	c.Update(gateway)
 	c.Eventually("all is back", func() bool { return c.Dump() == dump })
+	c.checkHandover(t)
+}
+
+// checkHandover: the Subnet reserves the port's address without touching the port, and gives way again.
+func (c *cluster) checkHandover(t *testing.T) {
+	t.Helper()
+	port := func() string {
+		for uuid, name := range c.Server.UUIDs(t) {
+			if name == "Logical_Router_Port:ovn-cluster-ovn-external" {
+				return uuid
+			}
+		}
+		return ""
+	}
+	before := port()
+	c.Create(&v1.ProviderNetwork{ObjectMeta: named("eth1"), Spec: v1.ProviderNetworkSpec{DefaultInterface: "eth1"}})
+	c.Create(&v1.Vlan{ObjectMeta: named("vlan0"), Spec: v1.VlanSpec{ID: 0, Provider: "eth1"}})
+	subnet := controllertest.Subnet("ovn-external", "", "172.56.0.0/16", func(s *v1.SubnetSpec) { s.Vlan, s.Gateway = "vlan0", "172.56.0.1" })
+	c.Create(subnet)
+	eip := &v1.OvnEip{ObjectMeta: named("ovn-cluster-ovn-external")}
+	c.Eventually("the address is reserved", func() bool {
+		return c.Exists(eip) && controllertest.Stored(c.Fixture, eip).Status.V4Ip == "172.56.0.100"
+	})
+	c.Eventually("the switch is the Subnet's", func() bool {
+		return count(c.Dump(), `^Logical_Switch ovn-external: external_ids=\{owner=subnet/ovn-external\}`) == 1
+	})
+	c.quiet()
+	if port() != before {
+		t.Errorf("the port was made anew:\n%s", c.Dump())
+	}
+	c.Delete(subnet)
+	c.Eventually("the Subnet is gone", func() bool { return !c.Exists(subnet) && !c.Exists(eip) })
+	c.Eventually("the bare switch is back", func() bool {
+		return count(c.Dump(), `^Logical_Switch_Port localnet\.ovn-external: .*owner=externalgw/`) == 1 && port() != ""
+	})
 }
 
 // The router's address in the bare switch's book is taken before any pod can claim.

@@ -27,7 +27,8 @@ type network struct {
 	wanted bool
 	subnet *v1.Subnet // nil: the switch is bare, or there is none
 	eip    *v1.OvnEip // the router port's address; nil when there is none
-	// users are the NAT rules of the VPC with addresses of the network, eipUsers those with the router port's own.
+	// users are the NAT rules of the VPC with addresses of the network, for one that is not wanted; eipUsers are those with
+	// the router port's own.
 	users, eipUsers []string
 	// present: the network has its switch. connected: the router has its port. Neither can be made without the other's help.
 	present, connected bool

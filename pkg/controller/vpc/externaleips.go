@@ -15,7 +15,7 @@ import (
 func (c *controller) ask(ctx context.Context, eips []*v1.OvnEip) error {
 	for _, eip := range eips {
 		err := c.eips.Create(eip.Name, func() (*v1.OvnEip, error) { return c.Eips.Create(ctx, eip, metav1.CreateOptions{}) })
-		if err != nil {
+		if err != nil && !apierrors.IsAlreadyExists(err) { // the user's own comes with the watch
 			return fmt.Errorf("create ovn eip %s: %w", eip.Name, err)
 		}
 	}

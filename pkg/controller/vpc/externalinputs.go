@@ -183,14 +183,13 @@ func (c *controller) gatherExternal(in *inputs) error {
 		}
 		wanted = unique(append(wanted, own...))
 	}
-	in.gateways = nil
 	for _, name := range unique(append([]string{c.ExternalSwitch}, own...)) {
 		s, err := c.subnet(name)
 		if err != nil {
 			return err
 		}
 		if s != nil && isExternal(s) {
-			in.gateways = append(in.gateways, strings.Split(s.Spec.Gateway, ",")...)
+			in.gateways = append(in.gateways, trimmed(s.Spec.Gateway)...)
 		}
 	}
 	if in.networks, err = c.networks(in, wanted); err != nil {
@@ -248,7 +247,10 @@ func (c *controller) networks(in *inputs, wanted []string) ([]network, error) {
 			n.eip = eip
 		}
 		n.wanted = slices.Contains(wanted, name) && (in.gateway.driven || n.subnet == nil || !terminating(n.subnet))
-		n.users, n.eipUsers = c.natUsers(in.vpc.Name, name), c.ruleTitles(natEipIndex, port, nil)
+		n.eipUsers = c.ruleTitles(natEipIndex, port, nil)
+		if !n.wanted {
+			n.users = c.natUsers(in.vpc.Name, name)
+		}
 		_, n.present = c.NB.UUID(ovs.LogicalSwitch{Name: name})
 		_, n.connected = c.NB.UUID(ovs.LogicalRouterPort{Router: in.vpc.Name, Name: port})
 		list = append(list, n)
