@@ -193,9 +193,9 @@ func TestStatus(t *testing.T) {
 	}
 	want := v1.SubnetStatus{
 		Conditions:     []v1.Condition{{Type: "Ready"}},
-		V4UsingIPs:     "2",
-		V4UsingIPRange: "10.0.1.2-10.0.1.3", V4AvailableIPs: "251", V4AvailableIPRange: "10.0.1.4-10.0.1.254",
-		V6AvailableIPs: "18446744073709551613", V6AvailableIPRange: "fd00::2-fd00::ffff:ffff:ffff:fffe",
+		V4UsingIPs:     v1.NewBigInt(2),
+		V4UsingIPRange: "10.0.1.2-10.0.1.3", V4AvailableIPs: v1.NewBigInt(251), V4AvailableIPRange: "10.0.1.4-10.0.1.254",
+		V6AvailableIPs: v1.BigIntOf(huge), V6AvailableIPRange: "fd00::2-fd00::ffff:ffff:ffff:fffe",
 		ActivateGateway:   "node1",
 		DHCPv4OptionsUUID: "uuid4",
 		// printf 'net10{"match":{"dstIPs":"10.1.0.0/16"},"action":"forward"}' | sha256sum | cut -c-12
