@@ -63,6 +63,9 @@ const (
 	ReasonProviderInvalid = "ValidateProviderNetworkFailed"
 )
 
+// NetworkTypeVlan is the network type of a cluster whose default subnet is a VLAN.
+const NetworkTypeVlan = "vlan"
+
 // Defaults of an underlay cluster (northbound.md 1.1).
 const (
 	DefaultProviderNetwork = "provider"

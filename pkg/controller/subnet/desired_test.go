@@ -63,9 +63,6 @@ func TestRows(t *testing.T) {
 			}
 		})},
 		{"east west traffic alone needs no rule", controllertest.Subnet("net1", "vpc1", "10.0.1.0/24", func(s *v1.SubnetSpec) { s.AllowEWTraffic = true })},
-		{"underlay with physical gateway", controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.EnableDHCP = "v10", true })},
-		{"underlay with logical gateway", controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.LogicalGateway = "v10", true })},
-		{"underlay without addresses", controllertest.Subnet("vlan10", "", "", func(s *v1.SubnetSpec) { s.Vlan = "v10" })},
 		{"other provider", controllertest.Subnet("ovn-vpc-external-network", "", "192.168.0.0/16", func(s *v1.SubnetSpec) { s.Provider = "eth1.kube-system" })},
 		{"further ovn network", controllertest.Subnet("att", "", "10.9.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })},
 	}

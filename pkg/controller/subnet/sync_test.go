@@ -28,8 +28,14 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 	return []*reconcile.Loop{
 		f.Given(ovs.LogicalRouter{Name: util.DefaultVpc}, ovs.LogicalRouter{Name: "vpc1"}, ovs.LogicalRouter{Name: "vpc2"}),
 		New(
-			Deps{Config: config, NB: f.NB, IPAM: w.book, Subnets: f.KubeOVN.KubeovnV1().Subnets(), Events: f.Events},
-			Sources{Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), IPs: kinds.IPs(), Nodes: f.KubeInformers.Core().V1().Nodes()},
+			Deps{
+				Config: config, NB: f.NB, IPAM: w.book, Subnets: f.KubeOVN.KubeovnV1().Subnets(), IPs: f.KubeOVN.KubeovnV1().IPs(),
+				Events: f.Events,
+			},
+			Sources{
+				Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), Vlans: kinds.Vlans(), Providers: kinds.ProviderNetworks(), IPs: kinds.IPs(),
+				Eips: kinds.OvnEips(), Vips: kinds.Vips(), Nodes: f.KubeInformers.Core().V1().Nodes(),
+			},
 		),
 	}
 }
@@ -232,15 +238,6 @@ func TestCentralizedTellsItsGateway(t *testing.T) {
 	chosen.Status.ActivateGateway = "node1"
 	w.Update(chosen)
 	w.waitReason(s, metav1.ConditionTrue, util.ReasonCentralizedGateway)
-}
-
-func TestUnderlayTellsThatItIsNotConnected(t *testing.T) {
-	s := controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan = "v10" })
-	w := started(t, s)
-	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetVlanInvalid)
-	if got := controllertest.Stored(w.Fixture, s); !v1.IsConditionTrue(got.Status.Conditions, v1.ConditionValidated) || got.Status.V4AvailableIPs.String() != "253" {
-		t.Errorf("status %+v", got.Status)
-	}
 }
 
 func TestPrivateAndBack(t *testing.T) {

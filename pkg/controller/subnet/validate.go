@@ -57,6 +57,9 @@ func validateWithoutCIDR(spec *v1.SubnetSpec) error {
 			return invalid("%s must be empty for underlay subnet without cidrBlock", name)
 		}
 	}
+	if spec.U2OInterconnection {
+		return invalid("u2oInterconnection needs a cidrBlock")
+	}
 	return nil
 }
 
