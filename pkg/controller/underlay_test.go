@@ -25,12 +25,12 @@ func physical(f *controllertest.Fixture) []*reconcile.Loop {
 	book := ipam.New()
 	loops := []*reconcile.Loop{
 		vpc.New(
-			vpc.Deps{Config: vpc.Config{DefaultVpc: util.DefaultVpc}, NB: f.NB, Vpcs: api.Vpcs(), Events: f.Events},
+			vpc.Deps{Config: vpc.Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet}, NB: f.NB, Vpcs: api.Vpcs(), Events: f.Events},
 			vpc.Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
 		),
 		subnet.New(
 			subnet.Deps{
-				Config: subnet.Config{DefaultVpc: util.DefaultVpc, MTU: 1400}, NB: f.NB, IPAM: book, Subnets: api.Subnets(), IPs: api.IPs(),
+				Config: subnet.Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet, MTU: 1400}, NB: f.NB, IPAM: book, Subnets: api.Subnets(), IPs: api.IPs(),
 				Events: f.Events,
 			},
 			subnet.Sources{

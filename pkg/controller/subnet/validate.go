@@ -57,8 +57,8 @@ func validateWithoutCIDR(spec *v1.SubnetSpec) error {
 			return invalid("%s must be empty for underlay subnet without cidrBlock", name)
 		}
 	}
-	if spec.U2OInterconnection {
-		return invalid("u2oInterconnection needs a cidrBlock")
+	if spec.LogicalGateway || spec.U2OInterconnection {
+		return invalid("logicalGateway and u2oInterconnection need a cidrBlock")
 	}
 	return nil
 }
