@@ -126,7 +126,7 @@ func (p *process) loops() []*reconcile.Loop {
 		),
 		gateway.New(
 			gateway.Deps{
-				Config: gateway.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet},
+				Config: gateway.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet, ServiceCIDR: p.ServiceCIDR},
 				NB:     p.nb, Subnets: api.Subnets(),
 			},
 			gateway.Sources{Subnets: kinds.Subnets(), Nodes: core.Nodes()},
