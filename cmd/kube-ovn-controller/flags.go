@@ -55,10 +55,6 @@ var later = map[string]string{
 	"custom-crd-retry-min-delay": "1",
 	"custom-crd-retry-max-delay": "20",
 	"nodepg-probe-time":          "1",
-	"default-provider-name":      "provider",
-	"default-interface-name":     "",
-	"default-vlan-name":          "ovn-vlan",
-	"default-vlan-id":            "1",
 	"np-enforcement":             "standard",
 	"network-policy-enforcement": "standard",
 	"gc-interval":                "360",
@@ -73,9 +69,6 @@ var later = map[string]string{
 
 // laterSwitches are those that are true or false, with their defaults.
 var laterSwitches = map[string]bool{
-	"default-logical-gateway":        false,
-	"default-u2o-interconnection":    false,
-	"default-exchange-link-name":     false,
 	"enable-np":                      true,
 	"enable-eip-snat":                true,
 	"enable-external-vpc":            false,
@@ -91,6 +84,7 @@ var laterSwitches = map[string]bool{
 
 func (r *raw) register(fs *pflag.FlagSet) {
 	r.registerNetwork(fs)
+	r.registerUnderlay(fs)
 	r.registerProgram(fs)
 	for name, value := range later {
 		fs.String(name, value, "Accepted; no effect in this version.")
@@ -113,7 +107,7 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.JoinCIDR, "node-switch-cidr", "100.64.0.0/16", "CIDR of the join subnet.")
 	fs.StringVar(&c.JoinGateway, "node-switch-gateway", "", "Gateway of the join subnet. Default: its first address.")
 	fs.StringVar(&c.ServiceCIDR, "service-cluster-ip-range", "10.96.0.0/12", "Prefixes of ClusterIPs, separated by a comma.")
-	fs.StringVar(&c.NetworkType, "network-type", "geneve", "Tunnel between nodes: geneve, vxlan or stt.")
+	fs.StringVar(&c.NetworkType, "network-type", "geneve", "Tunnel between nodes: geneve, vxlan or stt; or vlan, with geneve tunnels for subnets that are not the default one.")
 	fs.StringVar(&c.PodNicType, "pod-nic-type", "veth-pair", "Interface of pods that do not ask for another.")
 	fs.BoolVar(&c.EnableLb, "enable-lb", true, "Services are load balanced by OVN; default of the subnets' enableLb.")
 	fs.BoolVar(&c.EnableEcmp, "enable-ecmp", false, "Centralized subnets use all their gateway nodes at once.")
@@ -134,6 +128,18 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	} {
 		fs.StringVar(target, name, name, "Name of this load balancer of the default VPC.")
 	}
+}
+
+// registerUnderlay are the flags of network type vlan.
+func (r *raw) registerUnderlay(fs *pflag.FlagSet) {
+	c := &r.config
+	fs.StringVar(&c.DefaultProvider, "default-provider-name", util.DefaultProviderNetwork, "Provider network of Vlans that name none; of the default subnet with network type vlan.")
+	fs.StringVar(&c.DefaultInterface, "default-interface-name", "", "NIC of that provider network on the nodes; needed with network type vlan.")
+	fs.StringVar(&c.DefaultVlan, "default-vlan-name", util.DefaultVlan, "Vlan of the default subnet with network type vlan.")
+	fs.IntVar(&c.DefaultVlanID, "default-vlan-id", 1, "ID of that Vlan; 0: untagged.")
+	fs.BoolVar(&c.ExchangeLinkName, "default-exchange-link-name", false, "The bridge of that provider network gets the name of the NIC.")
+	fs.BoolVar(&c.DefaultLogicalGateway, "default-logical-gateway", false, "The router is the gateway of the default subnet with network type vlan.")
+	fs.BoolVar(&c.DefaultU2O, "default-u2o-interconnection", false, "The default subnet with network type vlan reaches the overlay subnets.")
 }
 
 // registerProgram are the flags of the program: clients, election, HTTP, log.

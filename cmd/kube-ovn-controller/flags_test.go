@@ -85,7 +85,9 @@ func TestRefused(t *testing.T) {
 		{"port", append(databases, "--pprof-port=70000"), nil, "--pprof-port 70000"},
 		{"secure serving", append(databases, "--secure-serving=true"), nil, "not supported"},
 		{"log mode", append(databases, "--log-perm=rw"), nil, "--log-perm"},
-		{"underlay", append(databases, "--network-type=vlan"), nil, "network type vlan is not supported"},
+		{"underlay", append(databases, "--network-type=vlan"), nil, "needs --default-interface-name"},
+		{"two gateways", append(databases, "--network-type=vlan", "--default-interface-name=eth1", "--default-logical-gateway", "--default-u2o-interconnection"),
+			nil, "exclude each other"},
 		{"pod addresses", databases, env("ENABLE_BIND_LOCAL_IP", "true", "POD_IPS", "x"), "POD_IPS"},
 		{"no certificate", []string{"--ovn-nb-addr=ssl:10.0.0.1:6641", "--ovn-sb-addr=ssl:10.0.0.1:6642"}, env("OVN_TLS_DIR", "/nonexistent"), "TLS to the databases"},
 	}
@@ -141,13 +143,13 @@ func TestManifestFlags(t *testing.T) {
 func manifestValue(name string) string {
 	values := map[string]string{
 		"default-cidr": "10.16.0.0/16", "node-switch-cidr": "100.64.0.0/16", "service-cluster-ip-range": "10.96.0.0/12",
-		"network-type": "geneve", "external-gateway-vlanid": "0", "ovsdb-con-timeout": "3", "ovsdb-inactivity-timeout": "10", "v": "3",
+		"network-type": "geneve", "default-vlan-id": "100", "external-gateway-vlanid": "0", "ovsdb-con-timeout": "3", "ovsdb-inactivity-timeout": "10", "v": "3",
 		"leader-elect-lease-duration": "30s", "leader-elect-renew-deadline": "20s", "leader-elect-retry-period": "6s",
 	}
 	if value, ok := values[name]; ok {
 		return value
 	}
-	switches := []string{"check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-metrics"}
+	switches := []string{"default-logical-gateway", "default-u2o-interconnection", "default-exchange-link-name", "check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-metrics"}
 	if _, ok := laterSwitches[name]; ok || slices.Contains(switches, name) {
 		return "false"
 	}

@@ -26,6 +26,11 @@ func (p *process) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make vpc %s: %w", p.DefaultVpc, err)
 	}
+	if p.underlay() {
+		if err := p.ensureUplink(ctx); err != nil {
+			return err
+		}
+	}
 	for _, wanted := range []*v1.Subnet{p.joinSubnet(), p.defaultSubnet()} {
 		if err := p.ensureSubnet(ctx, wanted); err != nil {
 			return err
@@ -45,7 +50,7 @@ func (c *Config) joinSubnet() *v1.Subnet {
 
 func (c *Config) defaultSubnet() *v1.Subnet {
 	enableLb := c.EnableLb
-	return &v1.Subnet{
+	s := &v1.Subnet{
 		ObjectMeta: metav1.ObjectMeta{Name: c.DefaultSubnet},
 		Spec: v1.SubnetSpec{
 			Vpc: c.DefaultVpc, Provider: util.OvnProvider, Default: true,
@@ -53,6 +58,36 @@ func (c *Config) defaultSubnet() *v1.Subnet {
 			NatOutgoing: true, GatewayType: util.GatewayDistributed, DisableGatewayCheck: !c.GatewayCheck, EnableLb: &enableLb,
 		},
 	}
+	if c.underlay() {
+		s.Spec.Vlan, s.Spec.LogicalGateway, s.Spec.U2OInterconnection = c.DefaultVlan, c.DefaultLogicalGateway, c.DefaultU2O
+	}
+	return s
+}
+
+// ensureUplink makes the provider network and the VLAN of the default subnet where they do not exist.
+func (p *process) ensureUplink(ctx context.Context) error {
+	pns, vlans := p.KubeOVN.KubeovnV1().ProviderNetworks(), p.KubeOVN.KubeovnV1().Vlans()
+	_, err := pns.Get(ctx, p.DefaultProvider, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = pns.Create(ctx, &v1.ProviderNetwork{
+			ObjectMeta: metav1.ObjectMeta{Name: p.DefaultProvider},
+			Spec:       v1.ProviderNetworkSpec{DefaultInterface: p.DefaultInterface, ExchangeLinkName: p.ExchangeLinkName},
+		}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("make provider network %s: %w", p.DefaultProvider, err)
+	}
+	_, err = vlans.Get(ctx, p.DefaultVlan, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = vlans.Create(ctx, &v1.Vlan{
+			ObjectMeta: metav1.ObjectMeta{Name: p.DefaultVlan},
+			Spec:       v1.VlanSpec{ID: p.DefaultVlanID, Provider: p.DefaultProvider},
+		}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("make vlan %s: %w", p.DefaultVlan, err)
+	}
+	return nil
 }
 
 func (p *process) ensureSubnet(ctx context.Context, wanted *v1.Subnet) error {

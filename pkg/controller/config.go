@@ -24,6 +24,16 @@ type Config struct {
 	DefaultCIDR       string
 	DefaultGateway    string
 	DefaultExcludeIPs []string
+	// The default subnet of an underlay cluster (network type vlan) is on this VLAN of this provider network, whose NIC
+	// DefaultInterface has to name.
+	DefaultProvider  string
+	DefaultInterface string
+	DefaultVlan      string
+	DefaultVlanID    int
+	ExchangeLinkName bool
+	// DefaultLogicalGateway makes the router its gateway; DefaultU2O connects it with the overlay. They exclude each other.
+	DefaultLogicalGateway bool
+	DefaultU2O            bool
 	// GatewayCheck makes pods test that the gateway of the default subnet answers.
 	GatewayCheck bool
 
@@ -73,8 +83,8 @@ const natWorkersPerWorker = 8
 // does not have.
 func (c *Config) Validate() error {
 	var errs []error
-	if strings.EqualFold(c.NetworkType, "vlan") {
-		errs = append(errs, errors.New("network type vlan is not supported in this version"))
+	if c.underlay() {
+		errs = append(errs, c.validateUnderlay())
 	}
 	blocks := []struct{ name, text string }{
 		{"default-cidr", c.DefaultCIDR}, {"node-switch-cidr", c.JoinCIDR}, {"service-cluster-ip-range", c.ServiceCIDR},
@@ -109,6 +119,27 @@ func (c *Config) Validate() error {
 	}
 	if c.ExternalVlanID < 0 || c.ExternalVlanID > 4095 {
 		errs = append(errs, fmt.Errorf("external-gateway-vlanid %d: want 0 to 4095", c.ExternalVlanID))
+	}
+	return errors.Join(errs...)
+}
+
+// underlay says whether the default subnet is a VLAN of a physical network.
+func (c *Config) underlay() bool { return strings.EqualFold(c.NetworkType, util.NetworkTypeVlan) }
+
+func (c *Config) validateUnderlay() error {
+	var errs []error
+	for name, text := range map[string]string{
+		"default-interface-name": c.DefaultInterface, "default-provider-name": c.DefaultProvider, "default-vlan-name": c.DefaultVlan,
+	} {
+		if text == "" {
+			errs = append(errs, fmt.Errorf("network type vlan needs --%s", name))
+		}
+	}
+	if c.DefaultLogicalGateway && c.DefaultU2O {
+		errs = append(errs, errors.New("default-logical-gateway and default-u2o-interconnection exclude each other"))
+	}
+	if c.DefaultVlanID < 0 || c.DefaultVlanID > util.MaxVlanID {
+		errs = append(errs, fmt.Errorf("default-vlan-id %d: want 0 to %d", c.DefaultVlanID, util.MaxVlanID))
 	}
 	return errors.Join(errs...)
 }

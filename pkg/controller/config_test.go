@@ -16,6 +16,12 @@ func defaults() Config {
 	}
 }
 
+// underlayFlags are those of network type vlan with their defaults.
+func underlayFlags(c *Config) {
+	c.NetworkType, c.DefaultInterface = "vlan", "eth1"
+	c.DefaultProvider, c.DefaultVlan, c.DefaultVlanID = util.DefaultProviderNetwork, util.DefaultVlan, 1
+}
+
 func TestValidate(t *testing.T) {
 	tests := []struct {
 		name string
@@ -36,7 +42,11 @@ func TestValidate(t *testing.T) {
 		{"gateway outside", func(c *Config) { c.DefaultGateway = "10.17.0.1" }, []string{"default-gateway:", "is not in cidr"}},
 		{"join gateway outside", func(c *Config) { c.JoinGateway = "10.17.0.1" }, []string{"node-switch-gateway:", "is not in cidr"}},
 		{"excludes", func(c *Config) { c.DefaultExcludeIPs = []string{"10.16.0.9..10.16.0.1"} }, []string{"default-exclude-ips:", "not a valid ip range"}},
-		{"underlay cluster", func(c *Config) { c.NetworkType = "vlan" }, []string{"network type vlan is not supported"}},
+		{"underlay cluster", underlayFlags, nil},
+		{"underlay without interface", func(c *Config) { underlayFlags(c); c.DefaultInterface = "" }, []string{"network type vlan needs --default-interface-name"}},
+		{"underlay with both gateways", func(c *Config) { underlayFlags(c); c.DefaultLogicalGateway, c.DefaultU2O = true, true }, []string{"exclude each other"}},
+		{"both gateways without underlay", func(c *Config) { c.DefaultLogicalGateway, c.DefaultU2O = true, true }, nil},
+		{"underlay tag", func(c *Config) { underlayFlags(c); c.DefaultVlanID = 4096 }, []string{"default-vlan-id 4096: want 0 to 4095"}},
 		{"all at once", func(c *Config) { c.DefaultCIDR, c.JoinCIDR = "x", "y" }, []string{"default-cidr:", "node-switch-cidr:"}},
 	}
 	for _, test := range tests {

@@ -32,6 +32,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
 	"github.com/kubeovn/kube-ovn/pkg/controller/sweep"
+	"github.com/kubeovn/kube-ovn/pkg/controller/underlay"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vip"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
@@ -113,11 +114,15 @@ func (p *process) loops() []*reconcile.Loop {
 			subnet.Deps{
 				Config: subnet.Config{
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
-					EnableLb: p.EnableLb, EnableEcmp: p.EnableEcmp, MTU: p.mtu(), APIServerIP: p.APIServerIP, CountDelay: p.CountDelay,
+					EnableLb: p.EnableLb, EnableEcmp: p.EnableEcmp, MTU: p.mtu(), APIServerIP: p.APIServerIP,
+					ExternalSubnet: p.ExternalSwitch, CountDelay: p.CountDelay,
 				},
-				NB: p.nb, IPAM: p.book, Subnets: api.Subnets(), Events: p.events,
+				NB: p.nb, IPAM: p.book, Subnets: api.Subnets(), IPs: api.IPs(), Events: p.events,
 			},
-			subnet.Sources{Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), IPs: kinds.IPs(), Nodes: core.Nodes()},
+			subnet.Sources{
+				Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), Vlans: kinds.Vlans(), Providers: kinds.ProviderNetworks(),
+				IPs: kinds.IPs(), Eips: kinds.OvnEips(), Vips: kinds.Vips(), Nodes: core.Nodes(),
+			},
 		),
 		namespace.New(
 			namespace.Deps{
@@ -135,7 +140,7 @@ func (p *process) loops() []*reconcile.Loop {
 		),
 		gateway.New(
 			gateway.Deps{
-				Config: gateway.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet},
+				Config: gateway.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet, ServiceCIDR: p.ServiceCIDR},
 				NB:     p.nb, Subnets: api.Subnets(),
 			},
 			gateway.Sources{Subnets: kinds.Subnets(), Nodes: core.Nodes()},
@@ -162,6 +167,15 @@ func (p *process) loops() []*reconcile.Loop {
 			vip.Sources{Vips: kinds.Vips(), Subnets: kinds.Subnets(), Pods: core.Pods()},
 		),
 	}
+	loops = append(loops, underlay.New(
+		underlay.Deps{
+			DefaultProvider: p.DefaultProvider, NB: p.nb, Providers: api.ProviderNetworks(), Vlans: api.Vlans(), Nodes: kube.Nodes(),
+			Events: p.events,
+		},
+		underlay.Sources{
+			Providers: kinds.ProviderNetworks(), Vlans: kinds.Vlans(), Subnets: kinds.Subnets(), Nodes: core.Nodes(), Pods: core.Pods(),
+		},
+	)...)
 	return append(loops, ovnnat.New(
 		ovnnat.Deps{
 			Config: ovnnat.Config{

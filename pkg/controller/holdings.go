@@ -32,7 +32,11 @@ func heldByIPs(ips []*v1.IP) []ipam.Holding {
 		if addresses == "" {
 			addresses = util.JoinDual(ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
 		}
-		held = append(held, holding(ip.Spec.Subnet, ownerOfIP(ip), ip.Name, addresses, ip.Spec.MacAddress))
+		nic, mac := ip.Name, ip.Spec.MacAddress
+		if port, ok := util.U2OPort(ip.Name, ip.Spec.Subnet); ok {
+			nic, mac = port, "" // the MAC is the gateway's in the book
+		}
+		held = append(held, holding(ip.Spec.Subnet, ownerOfIP(ip), nic, addresses, mac))
 	}
 	return held
 }
@@ -42,7 +46,7 @@ func ownerOfIP(ip *v1.IP) string {
 	switch {
 	case ip.Spec.Namespace != "" && ip.Spec.PodName != "":
 		return ip.Spec.Namespace + "/" + ip.Spec.PodName
-	case strings.HasPrefix(ip.Name, util.NodePortName("")):
+	case strings.HasPrefix(ip.Name, util.NodePortName("")), strings.HasPrefix(ip.Name, util.U2OPrefix):
 		return ip.Name
 	}
 	return ""

@@ -181,7 +181,7 @@ func TestTenants(t *testing.T) {
 		return c.address(one) == "10.0.1.2" && c.address(two) == "10.0.1.2" && strings.HasPrefix(c.address(plain), "10.16.0.")
 	})
 	c.Eventually("the subnet counts its pod", func() bool {
-		return controllertest.Stored(c.Fixture, controllertest.Subnet("net1", "", "")).Status.V4UsingIPs == "1"
+		return controllertest.Stored(c.Fixture, controllertest.Subnet("net1", "", "")).Status.V4UsingIPs.String() == "1"
 	})
 
 	c.Delete(one)
@@ -198,7 +198,7 @@ func TestRestartWritesNothing(t *testing.T) {
 	c.Eventually("they are counted", func() bool {
 		s := controllertest.Stored(c.Fixture, controllertest.Subnet(util.DefaultSubnet, "", ""))
 		join := controllertest.Stored(c.Fixture, controllertest.Subnet(util.JoinSubnet, "", ""))
-		return s.Status.V4UsingIPs == "2" && join.Status.V4UsingIPs == "3" && c.subnetReady(util.JoinSubnet)()
+		return s.Status.V4UsingIPs.String() == "2" && join.Status.V4UsingIPs.String() == "3" && c.subnetReady(util.JoinSubnet)()
 	})
 	c.quiet()
 	before := c.Dump()
@@ -255,7 +255,11 @@ func TestSecondFamilyIsAdded(t *testing.T) {
 }
 
 func TestSubnetMetrics(t *testing.T) {
-	subnet := func(protocol string, counts ...v1.BigInt) *v1.Subnet {
+	subnet := func(protocol string, texts ...string) *v1.Subnet {
+		var counts [4]v1.BigInt
+		for i, text := range texts {
+			counts[i].Decimal = text
+		}
 		s := controllertest.Subnet("s", "", "")
 		s.Spec.Protocol = protocol
 		s.Status.V4AvailableIPs, s.Status.V6AvailableIPs, s.Status.V4UsingIPs, s.Status.V6UsingIPs = counts[0], counts[1], counts[2], counts[3]

@@ -4,7 +4,10 @@ package util
 const (
 	SubnetPolicyPriority       = 31000
 	NodeLocalDNSPolicyPriority = 30100
+	U2OInsidePolicyPriority    = 30060
+	U2OGatewayPolicyPriority   = 30050
 	NodePolicyPriority         = 30000
+	U2OSubnetPolicyPriority    = 29400
 	NorthGatewayPolicyPriority = 29250
 	GatewayPolicyPriority      = 29000
 )

@@ -17,3 +17,6 @@ func TunnelHeader(networkType string) int {
 
 // DHCPOptionsName is the identity of a subnet's DHCP_Options row for ProtocolIPv4 or ProtocolIPv6.
 func DHCPOptionsName(subnet, protocol string) string { return subnet + "/" + protocol }
+
+// ReasonSubnetU2OFailed stands while the router gets no address in an interconnected underlay subnet.
+const ReasonSubnetU2OFailed = "AcquireU2OAddressFailed"

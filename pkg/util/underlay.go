@@ -1,5 +1,7 @@
 package util
 
+import "strings"
+
 // Names of provider networks (node.md 4.1). A NIC that several provider networks name is in the bridge of the first one,
 // and all of them are mapped to that bridge.
 const (
@@ -24,10 +26,25 @@ const (
 	ProviderError          = "err_mesg"        // annotation of the daemon's own pod: why the node is not ready
 )
 
+// providerNetworkInfix is between the name of a provider network and the suffix of its keys.
+const providerNetworkInfix = ".provider-network.kubernetes.io/"
+
 // ProviderNetworkKey is a label or annotation of a provider network.
 func ProviderNetworkKey(providerNetwork, suffix string) string {
-	return providerNetwork + ".provider-network.kubernetes.io/" + suffix
+	return providerNetwork + providerNetworkInfix + suffix
 }
+
+// ParseProviderNetworkKey splits a ProviderNetworkKey; ok is false for any other label or annotation.
+func ParseProviderNetworkKey(key string) (providerNetwork, suffix string, ok bool) {
+	providerNetwork, suffix, ok = strings.Cut(key, providerNetworkInfix)
+	return providerNetwork, suffix, ok && providerNetwork != ""
+}
+
+// Messages of a node that is not connected and says nothing about it (api.md 2.2).
+const (
+	ProviderErrorUnknown = "unknown error"
+	ProviderErrorNoPod   = "no daemon pod runs on the node"
+)
 
 // DaemonApp is the value of the label "app" of the daemon's pods, by which the controller finds a node's ProviderError.
 const DaemonApp = "kube-ovn-cni"
@@ -41,4 +58,54 @@ const (
 	ReasonVlanConflict   = "VlanConflict"
 	ReasonVlanInUse      = "VlanInUse"
 	ReasonProviderInUse  = "ProviderNetworkInUse"
+
+	// ReasonProviderInvalid: an annotation of the node names no interface.
+	ReasonProviderInvalid = "ValidateProviderNetworkFailed"
 )
+
+// NetworkTypeVlan is the network type of a cluster whose default subnet is a VLAN.
+const NetworkTypeVlan = "vlan"
+
+// Defaults of an underlay cluster (northbound.md 1.1).
+const (
+	DefaultProviderNetwork = "provider"
+	DefaultVlan            = "ovn-vlan"
+	MaxVlanID              = 4095
+)
+
+// Names and marks of the rows that connect an underlay subnet with the overlay, U2O (northbound.md 1.4, 1.5).
+const (
+	U2OPrefix = "u2o-interconnection." // of the IP object; VPC and subnet follow
+
+	ExtIPv4Network   = "ipv4_network" // of a localnet port: the subnet's prefixes
+	ExtIPv6Network   = "ipv6_network"
+	ExtU2OPolicy     = "isU2ORoutePolicy"
+	ExtU2OOverlay    = "isU2OOverlayOnlyRoutePolicy"
+	ExtU2ONoLB       = "isU2ONoLBRoutePolicy"
+	ExtU2OCIDRs      = "isU2OOverlayCIDRs"
+	ExtU2OGroup      = "u2o"
+	ExtVpc           = "vpc"
+	ExtServiceCIDR   = "svcCidr"
+	u2oExcludeSuffix = ".u2o_exclude_ip."
+	u2oOverlaySuffix = ".u2o_overlay_cidrs."
+)
+
+// U2OIPName is the IP object of the router's address in an underlay subnet, and its owner in IPAM.
+func U2OIPName(vpc, subnet string) string { return U2OPrefix + vpc + "." + subnet }
+
+// U2OPort is the port in IPAM of the IP object of that name, which is the router's port; ok is false for another object.
+func U2OPort(ipName, subnet string) (port string, ok bool) {
+	rest, ok := strings.CutPrefix(ipName, U2OPrefix)
+	if !ok {
+		return "", false
+	}
+	vpc, ok := strings.CutSuffix(rest, "."+subnet)
+	return RouterPortName(vpc, subnet), ok
+}
+
+// U2OExcludeSet is the set of the nodes' addresses that an underlay subnet reaches by its physical gateway; family is "ip4"
+// or "ip6".
+func U2OExcludeSet(subnet, family string) string { return Dotted(subnet + u2oExcludeSuffix + family) }
+
+// U2OOverlaySet is the set of a VPC's overlay prefixes.
+func U2OOverlaySet(vpc, family string) string { return Dotted(vpc + u2oOverlaySuffix + family) }

@@ -29,6 +29,8 @@ const Name = "gateway"
 type Config struct {
 	DefaultVpc string
 	JoinSubnet string
+	// ServiceCIDR are the prefixes of ClusterIPs, "v4", "v6" or "v4,v6".
+	ServiceCIDR string
 }
 
 // Deps are what the controller may write.
@@ -119,10 +121,16 @@ func (c *controller) publish(ctx context.Context, subnet *v1.Subnet, active []ga
 	return nil
 }
 
-// applies says whether nodes are the gateways of a subnet: overlay, or underlay with OVN's gateway, in the default VPC.
+// applies says whether nodes carry traffic of a subnet of the default VPC: they are the gateways of overlay, and of underlay
+// with OVN's gateway; to an interconnected underlay subnet without load balancers they lead to Services.
 func (c *controller) applies(s *v1.Subnet) bool {
 	return s.Spec.Vpc == c.DefaultVpc && s.Name != c.JoinSubnet && util.IsOvnProvider(s.Spec.Provider) &&
-		(s.Spec.Vlan == "" || s.Spec.LogicalGateway)
+		(s.Spec.Vlan == "" || s.Spec.LogicalGateway || servicesByNode(s))
+}
+
+// servicesByNode says whether an interconnected underlay subnet needs the nodes to reach Services.
+func servicesByNode(s *v1.Subnet) bool {
+	return s.Spec.Vlan != "" && !s.Spec.LogicalGateway && s.Spec.U2OInterconnection && (s.Spec.EnableLb == nil || !*s.Spec.EnableLb)
 }
 
 // validated says whether the subnet controller accepted the spec.

@@ -12,7 +12,7 @@ import (
 // active are the nodes that carry a centralized subnet's traffic: with ECMP every chosen node that is ready, else one: the
 // present one while it is ready, then the first of the chosen that is. A distributed subnet has none.
 func (in inputs) active() []gatewayNode {
-	if in.subnet == nil || in.subnet.Spec.GatewayType != util.GatewayCentralized {
+	if in.subnet == nil || in.subnet.Spec.GatewayType != util.GatewayCentralized || servicesByNode(in.subnet) {
 		return nil
 	}
 	var ready []gatewayNode
@@ -34,6 +34,9 @@ func (in inputs) active() []gatewayNode {
 func (in inputs) rows(active []gatewayNode) []ovs.Row {
 	if in.subnet == nil {
 		return nil
+	}
+	if servicesByNode(in.subnet) {
+		return in.serviceRows()
 	}
 	var rows []ovs.Row
 	distributed := in.subnet.Spec.GatewayType != util.GatewayCentralized
@@ -102,6 +105,43 @@ func (in inputs) centralized(active []gatewayNode) []ovs.Row {
 		}
 	}
 	return rows
+}
+
+// serviceRows lead from the ports of an interconnected underlay subnet to Services by the join address of the port's node,
+// where kube-proxy answers.
+func (in inputs) serviceRows() []ovs.Row {
+	var rows []ovs.Row
+	for _, node := range in.nodes {
+		group := util.SubnetNodePortGroup(in.subnet.Name, node.name)
+		rows = append(rows, ovs.PortGroup{Name: group, ExternalIDs: map[string]string{
+			util.ExtRouter: in.router, util.ExtSwitch: in.subnet.Name, util.ExtU2OGroup: "true",
+		}})
+		for _, service := range in.services {
+			join, ok := sameFamily(node.join, service)
+			if _, has := sameFamily(addrsOf(in.cidrs), service); !ok || !has {
+				continue
+			}
+			rows = append(rows, ovs.RouterPolicy{
+				Router:   in.router,
+				Priority: util.U2OSubnetPolicyPriority,
+				Match:    fmt.Sprintf("%[1]s.src == $%[2]s_%[1]s && %[1]s.dst == %[3]s", ipPrefix(service), group, service),
+				Action:   "reroute",
+				Nexthops: []string{join.String()},
+				ExternalIDs: map[string]string{
+					util.ExtSubnet: in.subnet.Name, util.ExtNode: node.name, util.ExtU2ONoLB: "true", util.ExtServiceCIDR: service.String(),
+				},
+			})
+		}
+	}
+	return rows
+}
+
+func addrsOf(prefixes []netip.Prefix) []netip.Addr {
+	var out []netip.Addr
+	for _, p := range prefixes {
+		out = append(out, p.Addr())
+	}
+	return out
 }
 
 // sameFamily picks the address of the prefix's family.

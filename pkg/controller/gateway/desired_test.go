@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -46,6 +47,10 @@ func centralized(gatewayNode string) func(*v1.Subnet) {
 }
 
 func dual(s *v1.Subnet) { s.Spec.CIDRBlock = "10.16.0.0/16,fd00:10:16::/112" }
+
+// interconnected is an underlay subnet that the router is not the gateway of.
+func interconnected(s *v1.Subnet) { s.Spec.Vlan, s.Spec.U2OInterconnection = "vlan10", true }
+
 func ecmp(s *v1.Subnet) { s.Spec.EnableEcmp = true }
 
 func TestRows(t *testing.T) {
@@ -59,6 +64,8 @@ func TestRows(t *testing.T) {
 			node("node1", "100.64.0.2,fd00:100:64::2", true), node("node2", "100.64.0.3", true)}},
 		"distributed without join address": {subnet("ovn-default"), []*corev1.Node{node("node1", "", true), three[1]}},
 		"centralized":                      {subnet("net1", centralized("node2, node1:10.0.0.9")), three},
+		"interconnected without load balancers": {subnet("under", dual, interconnected), []*corev1.Node{
+			node("node1", "100.64.0.2,fd00:100:64::2", true), node("node2", "100.64.0.3", true)}},
 		"centralized dual stack ecmp": {subnet("net1", dual, ecmp, centralized("node1,node2")), []*corev1.Node{
 			node("node1", "100.64.0.2,fd00:100:64::2", true), node("node2", "100.64.0.3,fd00:100:64::3", true)}},
 		"centralized without ready node": {subnet("net1", centralized("node9")), three},
@@ -77,6 +84,7 @@ func inputsOf(t *testing.T, s *v1.Subnet, nodes []*corev1.Node) inputs {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.services = []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12"), netip.MustParsePrefix("fd00:10:96::/112")}
 	return in
 }
 
@@ -136,5 +144,28 @@ func TestNodeChanged(t *testing.T) {
 		if got := nodeChanged(before, c.after); got != c.want {
 			t.Errorf("%s: got %v", name, got)
 		}
+	}
+}
+
+// Only a subnet that is connected and has no load balancers of its own needs the nodes.
+func TestServicesByNode(t *testing.T) {
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		change func(*v1.Subnet)
+		want   bool
+	}{
+		"without load balancers": {func(s *v1.Subnet) { s.Spec.EnableLb = &no }, true},
+		"with load balancers":    {func(s *v1.Subnet) { s.Spec.EnableLb = &yes }, false},
+		"not connected":          {func(s *v1.Subnet) { s.Spec.U2OInterconnection = false }, false},
+		"logical gateway":        {func(s *v1.Subnet) { s.Spec.LogicalGateway = true }, false},
+		"overlay":                {func(s *v1.Subnet) { s.Spec.Vlan = "" }, false},
+	} {
+		if got := servicesByNode(subnet("under", interconnected, c.change)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	in := inputsOf(t, subnet("under", interconnected, centralized("node1")), []*corev1.Node{node("node1", "100.64.0.2", true)})
+	if active := in.active(); active != nil {
+		t.Errorf("a physical gateway and active nodes %v", active)
 	}
 }

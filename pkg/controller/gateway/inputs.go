@@ -20,10 +20,12 @@ import (
 // inputs is all that the rows of one subnet depend on.
 type inputs struct {
 	router string
-	subnet *v1.Subnet
-	cidrs  []netip.Prefix
-	nodes  []gatewayNode // all nodes, by name
-	chosen []string      // names of gatewayNode or gatewayNodeSelectors, in order of preference
+	// services are the prefixes of ClusterIPs.
+	services []netip.Prefix
+	subnet   *v1.Subnet
+	cidrs    []netip.Prefix
+	nodes    []gatewayNode // all nodes, by name
+	chosen   []string      // names of gatewayNode or gatewayNodeSelectors, in order of preference
 }
 
 // gatewayNode is a node as a gateway.
@@ -52,7 +54,12 @@ func (c *controller) gather(key string) (inputs, error) {
 	if err != nil {
 		return inputs{}, err
 	}
-	return newInputs(c.DefaultVpc, subnet, nodes)
+	in, err := newInputs(c.DefaultVpc, subnet, nodes)
+	if err != nil {
+		return inputs{}, err
+	}
+	in.services, err = util.ParseCIDRs(c.ServiceCIDR)
+	return in, err
 }
 
 func newInputs(router string, subnet *v1.Subnet, nodes []*corev1.Node) (inputs, error) {

@@ -17,7 +17,7 @@ func build(f *controllertest.Fixture) []*reconcile.Loop {
 	f.Base(ovs.LogicalRouter{Name: util.DefaultVpc})
 	return []*reconcile.Loop{New(
 		Deps{
-			Config:  Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet},
+			Config:  Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet, ServiceCIDR: "10.96.0.0/12"},
 			NB:      f.NB,
 			Subnets: f.KubeOVN.KubeovnV1().Subnets(),
 		},
@@ -32,7 +32,7 @@ func TestLaws(t *testing.T) {
 		Build: build,
 		Objects: []runtime.Object{
 			node("node1", "100.64.0.2", true), node2, subnet("ovn-default"), net1,
-			subnet("tenant", func(s *v1.Subnet) { s.Spec.Vpc = "vpc1" }), subnet(util.JoinSubnet),
+			subnet("under", interconnected), subnet("tenant", func(s *v1.Subnet) { s.Spec.Vpc = "vpc1" }), subnet(util.JoinSubnet),
 		},
 		Removed: []runtime.Object{node2, net1},
 	})

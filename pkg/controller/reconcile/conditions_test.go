@@ -60,9 +60,9 @@ func TestSetOutcome(t *testing.T) {
 }
 
 func TestStatusPatch(t *testing.T) {
-	first := v1.IPPoolStatus{V4UsingIPs: "1"}
+	first := v1.IPPoolStatus{V4UsingIPs: v1.NewBigInt(1)}
 	second := first
-	second.V4UsingIPs = "2"
+	second.V4UsingIPs = v1.NewBigInt(2)
 	whole, err := json.Marshal(map[string]any{"status": first})
 	if err != nil {
 		t.Fatal(err)

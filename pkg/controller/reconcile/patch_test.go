@@ -14,7 +14,7 @@ import (
 
 func TestMergePatch(t *testing.T) {
 	status := func(available string, subnets ...string) v1.SubnetStatus {
-		return v1.SubnetStatus{V6AvailableIPs: v1.BigInt(available), V4UsingIPRange: "10.0.0.2"}
+		return v1.SubnetStatus{V6AvailableIPs: v1.BigInt{Decimal: available}, V4UsingIPRange: "10.0.0.2"}
 	}
 	tests := []struct {
 		name          string

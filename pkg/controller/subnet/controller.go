@@ -1,6 +1,7 @@
 package subnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -32,36 +34,54 @@ type Deps struct {
 	NB      *ovs.Client
 	IPAM    *ipam.IPAM
 	Subnets typed.SubnetInterface
+	IPs     typed.IPInterface
 	Events  record.EventRecorder
 }
 
 // Sources are what the controller may read.
 type Sources struct {
-	Subnets informers.SubnetInformer
-	Vpcs    informers.VpcInformer
-	IPs     informers.IPInformer
-	Nodes   coreinformers.NodeInformer
+	Subnets   informers.SubnetInformer
+	Vpcs      informers.VpcInformer
+	Vlans     informers.VlanInformer
+	Providers informers.ProviderNetworkInformer
+	IPs       informers.IPInformer
+	Eips      informers.OvnEipInformer
+	Vips      informers.VipInformer
+	Nodes     coreinformers.NodeInformer
 }
 
 type controller struct {
 	Deps
-	own     *reconcile.Fresh[*v1.Subnet]
-	subnets listers.SubnetLister
-	vpcs    listers.VpcLister
-	ips     listers.IPLister
-	nodes   corelisters.NodeLister
-	refused refused
+	own       *reconcile.Fresh[*v1.Subnet]
+	ips       *reconcile.Fresh[*v1.IP]
+	ipIndex   cache.Indexer
+	index     cache.Indexer // of subnets
+	subnets   listers.SubnetLister
+	vpcs      listers.VpcLister
+	vlans     listers.VlanLister
+	providers listers.ProviderNetworkLister
+	nodes     corelisters.NodeLister
+	refused   refused
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
-	c := &controller{Deps: deps}
+	c := &controller{Deps: deps, ipIndex: sources.IPs.Informer().GetIndexer(), index: sources.Subnets.Informer().GetIndexer()}
 	loop := reconcile.New(Name, 3, c.sync)
+	if err := addIndexes(sources); err != nil {
+		loop.Fail(err)
+	}
 	c.own = reconcile.WatchFresh(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.subnets = sources.Subnets.Lister()
 	c.vpcs = reconcile.Watch(loop, sources.Vpcs, c.keysForVpc, vpcMatters)
 	c.nodes = reconcile.Watch(loop, sources.Nodes, c.keysForNode, nodeMatters)
-	c.ips = reconcile.Watch(loop, sources.IPs, c.countLater(loop))
+	c.vlans = reconcile.Watch(loop, sources.Vlans, func(v *v1.Vlan) []string { return c.onVlan(v.Name) }, vlanMatters)
+	c.providers = reconcile.Watch(loop, sources.Providers, c.keysForProvider, providerMatters)
+	c.ips = reconcile.WatchFresh(loop, sources.IPs, countLater(c, loop, func(ip *v1.IP) string { return ip.Spec.Subnet }))
+	reconcile.Watch(loop, sources.Vips, countLater(c, loop, func(vip *v1.Vip) string { return vip.Spec.Subnet }))
+	reconcile.Watch(loop, sources.Eips, countLater(c, loop, func(eip *v1.OvnEip) string {
+		return cmp.Or(eip.Spec.ExternalSubnet, c.ExternalSubnet)
+	}))
 	deps.NB.OnDrift(Name, loop.Add)
 	return loop
 }
@@ -106,14 +126,28 @@ func (c *controller) render(ctx context.Context, in inputs) error {
 	if err := conflicts(in); err != nil {
 		return err
 	}
-	want, err := rows(in)
-	if err != nil {
+	if _, err := rows(in); err != nil { // what no address changes about
 		return err
 	}
 	if err := c.IPAM.SetSubnet(addresses(in)); err != nil {
 		return fmt.Errorf("addresses of subnet %s: %w", in.subnet.Name, err)
 	}
+	if err := attached(in); err != nil {
+		return err
+	}
+	lease, err := c.claimU2O(ctx, in)
+	if err != nil {
+		return err
+	}
+	in.u2o = lease
+	want, err := rows(in)
+	if err != nil {
+		return err
+	}
 	if err := c.apply(ctx, in.subnet.Name, want); err != nil {
+		return err
+	}
+	if err := c.releaseU2O(ctx, in.subnet, in.interconnected()); err != nil {
 		return err
 	}
 	return connected(in)
@@ -122,7 +156,7 @@ func (c *controller) render(ctx context.Context, in inputs) error {
 // addresses is what IPAM has to know of the subnet.
 func addresses(in inputs) ipam.Spec {
 	spec := Book(in.subnet)
-	if in.routed() {
+	if in.routed() || in.interconnected() {
 		spec.GatewayMAC = routerMAC(in.subnet)
 	}
 	return spec
@@ -138,8 +172,6 @@ func Book(s *v1.Subnet) ipam.Spec {
 func connected(in inputs) error {
 	spec := &in.subnet.Spec
 	switch {
-	case in.hasSwitch() && spec.Vlan != "":
-		return reconcile.Blocked(util.ReasonSubnetVlanInvalid, "a version that connects vlan %s", spec.Vlan)
 	case !in.centralized() || in.subnet.Status.ActivateGateway != "":
 		return nil
 	case strings.TrimSpace(spec.GatewayNode) == "" && len(spec.GatewayNodeSelectors) == 0:
@@ -158,6 +190,9 @@ func (c *controller) finalize(ctx context.Context, in inputs) error {
 		return c.publish(ctx, in, err)
 	}
 	if err := c.apply(ctx, name, nil); err != nil {
+		return err
+	}
+	if err := c.releaseU2O(ctx, in.subnet, false); err != nil {
 		return err
 	}
 	c.IPAM.DeleteSubnet(name)
@@ -234,6 +269,9 @@ func (c *controller) facts(in inputs) facts {
 	known.stats, _ = c.IPAM.Stats(in.subnet.Name)
 	known.dhcpV4UUID, _ = c.NB.UUID(ovs.DHCPOptions{Name: util.DHCPOptionsName(in.subnet.Name, util.ProtocolIPv4)})
 	known.dhcpV6UUID, _ = c.NB.UUID(ovs.DHCPOptions{Name: util.DHCPOptionsName(in.subnet.Name, util.ProtocolIPv6)})
+	if in.interconnected() {
+		known.u2o, _ = c.IPAM.Lookup(in.subnet.Name, util.RouterPortName(in.subnet.Spec.Vpc, in.subnet.Name))
+	}
 	return known
 }
 

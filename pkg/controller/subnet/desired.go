@@ -37,19 +37,29 @@ func rows(in inputs) ([]ovs.Row, error) {
 		return nil, err
 	}
 	want = append(want, dhcp...)
-	if !in.routed() {
+	if in.subnet.Spec.Vlan != "" {
+		want = append(want, localnet(in, prefixes)...)
+	}
+	if !in.routed() && !in.interconnected() {
 		return want, nil
 	}
 	ports, err := routerPorts(in, prefixes)
 	if err != nil {
 		return nil, err
 	}
-	return append(append(want, ports...), stayPolicies(in, prefixes)...), nil
+	want = append(want, ports...)
+	if in.interconnected() {
+		return append(want, interconnection(in, prefixes)...), nil
+	}
+	return append(want, stayPolicies(in, prefixes)...), nil
 }
 
-// routerMAC is the address of the subnet's gateway. It is the hash of the router port's name, so a restart and an emptied
-// database lead to the same one; IPAM knows it and gives it to no port.
+// routerMAC is the address of the router's port. It is the hash of the port's name, so a restart and an emptied database
+// lead to the same one; IPAM knows it and gives it to no port. Of an interconnection that another release made it is kept.
 func routerMAC(subnet *v1.Subnet) string {
+	if s := &subnet.Status; subnet.Spec.U2OInterconnection && s.U2OInterconnectionMAC != "" && s.U2OInterconnectionVPC == subnet.Spec.Vpc {
+		return s.U2OInterconnectionMAC
+	}
 	return util.HashMAC(util.RouterPortName(subnet.Spec.Vpc, subnet.Name), 0)
 }
 
@@ -59,6 +69,9 @@ func routerPorts(in inputs, prefixes []netip.Prefix) ([]ovs.Row, error) {
 	gateways, err := util.ParseAddrs(spec.Gateway)
 	if err != nil {
 		return nil, invalid("gateway %v", err)
+	}
+	if in.interconnected() {
+		gateways = in.u2o.Addresses()
 	}
 	port := ovs.LogicalRouterPort{
 		Router: spec.Vpc,
@@ -146,6 +159,11 @@ func status(in inputs, known facts) v1.SubnetStatus {
 	count(known.stats.V6, &out.V6UsingIPs, &out.V6AvailableIPs, &out.V6UsingIPRange, &out.V6AvailableIPRange)
 	out.DHCPv4OptionsUUID, out.DHCPv6OptionsUUID = known.dhcpV4UUID, known.dhcpV6UUID
 	out.NatOutgoingPolicyRules = natRules(in.subnet)
+	out.U2OInterconnectionIP, out.U2OInterconnectionMAC, out.U2OInterconnectionVPC = "", "", ""
+	if addrs := known.u2o.Addresses(); len(addrs) > 0 {
+		out.U2OInterconnectionIP, out.U2OInterconnectionMAC = util.FormatAddrs(addrs), routerMAC(in.subnet)
+		out.U2OInterconnectionVPC = in.subnet.Spec.Vpc
+	}
 	return out
 }
 

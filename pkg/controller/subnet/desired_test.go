@@ -63,9 +63,6 @@ func TestRows(t *testing.T) {
 			}
 		})},
 		{"east west traffic alone needs no rule", controllertest.Subnet("net1", "vpc1", "10.0.1.0/24", func(s *v1.SubnetSpec) { s.AllowEWTraffic = true })},
-		{"underlay with physical gateway", controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.EnableDHCP = "v10", true })},
-		{"underlay with logical gateway", controllertest.Subnet("vlan10", "", "192.168.10.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.LogicalGateway = "v10", true })},
-		{"underlay without addresses", controllertest.Subnet("vlan10", "", "", func(s *v1.SubnetSpec) { s.Vlan = "v10" })},
 		{"other provider", controllertest.Subnet("ovn-vpc-external-network", "", "192.168.0.0/16", func(s *v1.SubnetSpec) { s.Provider = "eth1.kube-system" })},
 		{"further ovn network", controllertest.Subnet("att", "", "10.9.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })},
 	}
@@ -193,9 +190,9 @@ func TestStatus(t *testing.T) {
 	}
 	want := v1.SubnetStatus{
 		Conditions:     []v1.Condition{{Type: "Ready"}},
-		V4UsingIPs:     "2",
-		V4UsingIPRange: "10.0.1.2-10.0.1.3", V4AvailableIPs: "251", V4AvailableIPRange: "10.0.1.4-10.0.1.254",
-		V6AvailableIPs: "18446744073709551613", V6AvailableIPRange: "fd00::2-fd00::ffff:ffff:ffff:fffe",
+		V4UsingIPs:     v1.NewBigInt(2),
+		V4UsingIPRange: "10.0.1.2-10.0.1.3", V4AvailableIPs: v1.NewBigInt(251), V4AvailableIPRange: "10.0.1.4-10.0.1.254",
+		V6AvailableIPs: v1.BigIntOf(huge), V6AvailableIPRange: "fd00::2-fd00::ffff:ffff:ffff:fffe",
 		ActivateGateway:   "node1",
 		DHCPv4OptionsUUID: "uuid4",
 		// printf 'net10{"match":{"dstIPs":"10.1.0.0/16"},"action":"forward"}' | sha256sum | cut -c-12

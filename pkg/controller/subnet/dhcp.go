@@ -56,6 +56,9 @@ func dhcpDefaults(in inputs, prefix netip.Prefix) map[string]string {
 		return map[string]string{"server_id": mac}
 	}
 	router, _ := util.SplitDual(in.subnet.Spec.Gateway)
+	if in.interconnected() && in.u2o.V4.IsValid() {
+		router = in.u2o.V4.String()
+	}
 	return map[string]string{
 		"lease_time": dhcpLeaseTime,
 		"server_id":  dhcpServerID,

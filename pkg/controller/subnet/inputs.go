@@ -26,6 +26,8 @@ type Config struct {
 	MTU int
 	// APIServerIP is the address of the kubernetes Service; no subnet of the default VPC may hold it. "": not known.
 	APIServerIP string
+	// ExternalSubnet is what an OvnEip without a subnet is from.
+	ExternalSubnet string
 	// CountDelay bounds how often the counters in the status follow the addresses in use.
 	CountDelay time.Duration
 }
@@ -39,12 +41,16 @@ type inputs struct {
 	join     *v1.Subnet   // nil when it does not exist (yet)
 	vpcs     []*v1.Vpc    // all, by name
 	nodes    []*corev1.Node
+	uplink   uplink
+	// u2o is what the router has in an interconnected subnet; it is known after the claim.
+	u2o ipam.Lease
 }
 
 // facts are what the status tells besides: they exist only after the rows are written.
 type facts struct {
 	stats                  ipam.Stats
 	dhcpV4UUID, dhcpV6UUID string
+	u2o                    ipam.Lease
 }
 
 func (c *controller) gather(name string) (inputs, error) {
@@ -75,7 +81,8 @@ func (c *controller) gather(name string) (inputs, error) {
 		return in, fmt.Errorf("list nodes: %w", err)
 	}
 	slices.SortFunc(in.nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	return in, nil
+	in.uplink, err = c.uplinkOf(own)
+	return in, err
 }
 
 // vpc is the subnet's VPC, nil when it does not exist.
@@ -94,6 +101,12 @@ func (in inputs) hasSwitch() bool { return util.IsOvnProvider(in.subnet.Spec.Pro
 func (in inputs) routed() bool {
 	spec := &in.subnet.Spec
 	return in.hasSwitch() && spec.CIDRBlock != "" && (spec.Vlan == "" || spec.LogicalGateway)
+}
+
+// interconnected says whether the router of the VPC has a port in an underlay subnet whose gateway is a physical one.
+func (in inputs) interconnected() bool {
+	spec := &in.subnet.Spec
+	return in.hasSwitch() && spec.CIDRBlock != "" && spec.Vlan != "" && !spec.LogicalGateway && spec.U2OInterconnection
 }
 
 // centralized says whether the way out of the cluster leads over gateway nodes.

@@ -1,7 +1,7 @@
 package subnet
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // refused remembers the subnets that are not accepted. Any subnet, VPC or node that changes may be what they were refused
@@ -68,7 +69,10 @@ func vpcMatters(before, after *v1.Vpc) bool {
 	return before.Status.Standby != after.Status.Standby || !slices.Equal(before.Spec.Namespaces, after.Spec.Namespaces)
 }
 
-func (c *controller) keysForNode(*corev1.Node) []string { return c.refused.list() }
+// keysForNode: interconnected subnets list the addresses of all nodes.
+func (c *controller) keysForNode(*corev1.Node) []string {
+	return append(c.refused.list(), c.where(func(s *v1.Subnet) bool { return s.Spec.U2OInterconnection })...)
+}
 
 func nodeMatters(before, after *corev1.Node) bool {
 	return !slices.Equal(before.Status.Addresses, after.Status.Addresses)
@@ -88,34 +92,36 @@ func (c *controller) where(ok func(*v1.Subnet) bool) []string {
 	return keys
 }
 
-// countLater wakes the subnet of an IP after the delay, so that a thousand new pods are one count and one write.
-func (c *controller) countLater(loop *reconcile.Loop) func(*v1.IP) []string {
-	return func(ip *v1.IP) []string {
-		loop.AddAfter(ip.Spec.Subnet, c.CountDelay)
+// countLater wakes the subnet of a holder of addresses after the delay, so that a thousand new pods are one count and one
+// write.
+func countLater[T any](c *controller, loop *reconcile.Loop, subnet func(T) string) func(T) []string {
+	return func(holder T) []string {
+		loop.AddAfter(subnet(holder), c.CountDelay)
 		return nil
 	}
 }
 
-// users are the names of the IP objects of a subnet and, for holders without one, their address ranges.
+// users are who holds addresses of a subnet: IP objects by name, other holders as they call themselves. The router's own
+// port does not count.
 func (c *controller) users(name string) ([]string, error) {
-	ips, err := c.ips.List(labels.Everything())
-	if err != nil {
-		return nil, fmt.Errorf("list ips: %w", err)
-	}
 	var users []string
-	for _, ip := range ips {
-		if ip.Spec.Subnet == name {
-			users = append(users, ip.Name)
+	known := map[string]bool{}
+	for _, ip := range indexed[*v1.IP](c.ipIndex, ipIndex, name) {
+		nic := ip.Name
+		if port, ok := util.U2OPort(ip.Name, name); ok {
+			known[port] = true
+			continue
 		}
+		known[nic] = true
+		users = append(users, ip.Name)
+	}
+	for _, lease := range c.IPAM.SubnetLeases(name) {
+		if _, own := util.U2OPort(lease.Owner, name); own || known[lease.NIC] {
+			continue
+		}
+		users = append(users, cmp.Or(lease.Owner, lease.NIC))
 	}
 	slices.Sort(users)
-	if stats, ok := c.IPAM.Stats(name); ok && len(users) == 0 {
-		for _, ranges := range []string{stats.V4.UsingRange, stats.V6.UsingRange} {
-			if ranges != "" {
-				users = append(users, ranges)
-			}
-		}
-	}
 	return users, nil
 }
 

@@ -57,6 +57,9 @@ func validateWithoutCIDR(spec *v1.SubnetSpec) error {
 			return invalid("%s must be empty for underlay subnet without cidrBlock", name)
 		}
 	}
+	if spec.LogicalGateway || spec.U2OInterconnection {
+		return invalid("logicalGateway and u2oInterconnection need a cidrBlock")
+	}
 	return nil
 }
 

@@ -99,6 +99,8 @@ func TestValidate(t *testing.T) {
 		{"underlay without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan = "v" }), ""},
 		{"gateway without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.Gateway = "v", "10.0.0.1" }), "gateway must be empty"},
 		{"excludes without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.ExcludeIps = "v", []string{"10.0.0.1"} }), "excludeIps must be empty"},
+		{"u2o without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.U2OInterconnection = "v", true }), "need a cidrBlock"},
+		{"logical gateway without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.LogicalGateway = "v", true }), "need a cidrBlock"},
 		{"vips without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.Vips = "v", []string{"10.0.0.1"} }), "vips must be empty"},
 	}
 	for _, test := range tests {

@@ -12,15 +12,16 @@ const maxBigIntExponent = 1000
 
 // BigInt is an integer of any size, such as the number of addresses in an IPv6 subnet.
 //
-// It is held as canonical decimal digits with zero as "", so that values compare with ==, the zero value is 0, and
-// copies share nothing. Make values with NewBigInt or BigIntOf, never by conversion. In JSON it is a bare number, which
-// may exceed 2^53; a quoted integer and a float with an integral value are read too, because older controllers wrote
-// the one and the API server stores what exceeds 64 bits as the other. Convert objects through encoding/json,
-// as all clients of this project do: runtime.DefaultUnstructuredConverter does not ask the methods of types whose kind
-// is string; it would write a string and refuse to read a number.
+// Values compare with ==, the zero value is 0, and copies share nothing. Make values with NewBigInt or BigIntOf. In JSON it
+// is a bare number, which may exceed 2^53; a quoted integer and a float with an integral value are read too, because older
+// controllers wrote the one and the API server stores what exceeds 64 bits as the other. It is a struct because converters
+// between objects and maps ask only structs for their methods.
 //
 // +kubebuilder:validation:Type=number
-type BigInt string
+type BigInt struct {
+	// Decimal are the canonical decimal digits; zero is "".
+	Decimal string
+}
 
 // NewBigInt returns n.
 func NewBigInt(n int64) BigInt {
@@ -30,26 +31,26 @@ func NewBigInt(n int64) BigInt {
 // BigIntOf returns the value of n; nil counts as zero.
 func BigIntOf(n *big.Int) BigInt {
 	if n == nil || n.Sign() == 0 {
-		return ""
+		return BigInt{}
 	}
-	return BigInt(n.String())
+	return BigInt{Decimal: n.String()}
 }
 
 // Int returns a new big.Int with the value.
 func (b BigInt) Int() *big.Int {
 	n := new(big.Int)
-	if b != "" {
-		n.SetString(string(b), 10)
+	if b.Decimal != "" {
+		n.SetString(b.Decimal, 10)
 	}
 	return n
 }
 
 // String returns the decimal digits.
 func (b BigInt) String() string {
-	if b == "" {
+	if b.Decimal == "" {
 		return "0"
 	}
-	return string(b)
+	return b.Decimal
 }
 
 // MarshalJSON writes a bare JSON number.
@@ -66,7 +67,7 @@ func (b *BigInt) UnmarshalJSON(data []byte) error {
 		}
 	}
 	if text == "" || text == "null" {
-		*b = ""
+		*b = BigInt{}
 		return nil
 	}
 	n, ok := new(big.Int).SetString(text, 10)

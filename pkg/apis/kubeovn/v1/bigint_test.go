@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 )
@@ -82,7 +83,7 @@ func TestBigIntWrites(t *testing.T) {
 
 func TestBigIntCompares(t *testing.T) {
 	zero := kubeovnv1.NewBigInt(0)
-	if zero != kubeovnv1.BigInt("") || zero != kubeovnv1.BigIntOf(nil) || zero != kubeovnv1.BigIntOf(new(big.Int)) {
+	if zero != (kubeovnv1.BigInt{}) || zero != kubeovnv1.BigIntOf(nil) || zero != kubeovnv1.BigIntOf(new(big.Int)) {
 		t.Error("zero has several forms")
 	}
 	n := kubeovnv1.NewBigInt(1 << 40)
@@ -117,6 +118,33 @@ func TestBigIntFromMaps(t *testing.T) {
 		if got := subnet.Status.V6UsingIPs.String(); got != row.want {
 			t.Errorf("%v came as %s", row.value, got)
 		}
+	}
+}
+
+// Converters between objects and maps have to keep the number a number.
+func TestBigIntThroughMaps(t *testing.T) {
+	huge := new(big.Int).Exp(big.NewInt(10), big.NewInt(30), nil) // a map holds it as a float
+	before := kubeovnv1.Subnet{Status: kubeovnv1.SubnetStatus{
+		V4AvailableIPs: kubeovnv1.NewBigInt(65533), V4UsingIPs: kubeovnv1.NewBigInt(1<<53 + 1), V6AvailableIPs: kubeovnv1.BigIntOf(huge),
+	}}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := fields["status"].(map[string]any)
+	for field, want := range map[string]any{
+		"v4availableIPs": int64(65533), "v4usingIPs": int64(1<<53 + 1), "v6usingIPs": int64(0), "v6availableIPs": 1e30,
+	} {
+		if status[field] != want {
+			t.Errorf("%s is %T %v, want %T %v", field, status[field], status[field], want, want)
+		}
+	}
+	var after kubeovnv1.Subnet
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &after); err != nil {
+		t.Fatal(err)
+	}
+	if !equality.Semantic.DeepEqual(before, after) {
+		t.Errorf("came back as %+v", after.Status)
 	}
 }
 

@@ -111,6 +111,8 @@ func TestSubnetRefusals(t *testing.T) {
 		{"nat rule list", "", `{cidrBlock: 10.0.0.0/24, natOutgoingPolicyRules: [{match: {dstIPs: "1.1.1.1;1.1.1.2"}, action: nat}]}`, "dstIPs 1.1.1.1;1.1.1.2 is not a list"},
 		{"nat rule of two families", "", `{cidrBlock: 10.0.0.0/24, natOutgoingPolicyRules: [{match: {srcIPs: 10.0.0.1, dstIPs: "fd00::1"}, action: nat}]}`, "match ips protocol is not consistent"},
 		{"nat rule action", "", `{cidrBlock: 10.0.0.0/24, natOutgoingPolicyRules: [{match: {}, action: masquerade}]}`, `supported values: "nat", "forward"`},
+		{"underlay without cidr is interconnected", "", `{vlan: v, u2oInterconnection: true}`, "logicalGateway and u2oInterconnection need a cidrBlock"},
+		{"underlay without cidr has logical gateway", "", `{vlan: v, logicalGateway: true}`, "logicalGateway and u2oInterconnection need a cidrBlock"},
 		{"underlay without cidr has gateway", "", `{vlan: v, gateway: 10.0.0.1}`, "must be empty for underlay subnet"},
 		{"underlay without cidr has excludes", "", `{vlan: v, excludeIps: [10.0.0.1]}`, "must be empty for underlay subnet"},
 		{"underlay without cidr has vips", "", `{vlan: v, vips: [10.0.0.1]}`, "must be empty for underlay subnet"},
