@@ -68,7 +68,6 @@ var later = map[string]string{
 	"detect-mult":                "3",
 	"image":                      "",
 	"frr-image":                  "quay.io/frrouting/frr:10.5.1",
-	"pod-default-fip-type":       "",
 }
 
 // laterSwitches are those that are true or false, with their defaults.
@@ -77,7 +76,6 @@ var laterSwitches = map[string]bool{
 	"default-u2o-interconnection":    false,
 	"default-exchange-link-name":     false,
 	"enable-np":                      true,
-	"enable-eip-snat":                true,
 	"enable-external-vpc":            false,
 	"keep-vm-ip":                     true,
 	"enable-lb-svc":                  false,
@@ -116,6 +114,8 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.NetworkType, "network-type", "geneve", "Tunnel between nodes: geneve, vxlan or stt.")
 	fs.StringVar(&c.PodNicType, "pod-nic-type", "veth-pair", "Interface of pods that do not ask for another.")
 	fs.BoolVar(&c.EnableLb, "enable-lb", true, "Services are load balanced by OVN; default of the subnets' enableLb.")
+	fs.BoolVar(&c.EnableEipSnat, "enable-eip-snat", true, "The pod annotations eip and snat count.")
+	fs.StringVar(&c.PodDefaultFipType, "pod-default-fip-type", "", "Type of the pods' eips when the ConfigMap of the external gateway has none: distributed, else centralized.")
 	fs.BoolVar(&c.EnableEcmp, "enable-ecmp", false, "Centralized subnets use all their gateway nodes at once.")
 	fs.BoolVar(&c.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface.")
 	fs.BoolVar(&c.DNATModDLDst, "ls-dnat-mod-dl-dst", true, "Rewrite the destination MAC together with the address on switches.")

@@ -135,12 +135,14 @@ func (p *process) loops() []*reconcile.Loop {
 				Config: pod.Config{
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					NicType: p.PodNicType, NonPrimary: p.NonPrimary, Workers: p.Workers * podWorkersPerWorker,
+					EnableEipSnat: p.EnableEipSnat, DefaultFipType: p.PodDefaultFipType,
+					ExternalSwitch: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
 				},
 				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Events: p.events,
 			},
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
-				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Attachments: p.attachments,
+				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Attachments: p.attachments, ConfigMaps: configMaps,
 			},
 		),
 		vip.New(

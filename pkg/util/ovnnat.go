@@ -1,6 +1,10 @@
 package util
 
-import "strings"
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
 
 // Values of OvnEip.spec.type (api.md 1.8). Empty counts as nat.
 const (
@@ -38,6 +42,72 @@ const (
 	ExternalGatewayConfigNICMAC  = "nic-mac"            // MAC of the router port
 )
 
+// ExternalGatewayEnabled says whether the data of the external gateway's ConfigMap asks for one.
+func ExternalGatewayEnabled(data map[string]string) bool {
+	return strings.TrimSpace(data[ExternalGatewayConfigEnable]) != "false"
+}
+
+// ExternalNextHops are the next hops from the default VPC to its external network, IPv4 and IPv6, the zero Addr where there
+// is none: external-gw-addr of the ConfigMap's data, else the gateway of the external Subnet ("" when no Subnet manages
+// the switch), else the first usable address of nic-ip's network.
+func ExternalNextHops(data map[string]string, gateway string) (hops [2]netip.Addr, err error) {
+	fill := func(addr netip.Addr) {
+		if i := familyIndex(addr); !hops[i].IsValid() {
+			hops[i] = addr
+		}
+	}
+	for _, part := range splitList(data[ExternalGatewayConfigAddress]) {
+		text, _, _ := strings.Cut(part, "/")
+		addr, err := parseAddr(text)
+		if err != nil {
+			return hops, fmt.Errorf("%s: %w", ExternalGatewayConfigAddress, err)
+		}
+		fill(addr)
+	}
+	for _, part := range splitList(gateway) {
+		addr, err := parseAddr(part)
+		if err != nil {
+			return hops, fmt.Errorf("gateway of the external subnet: %w", err)
+		}
+		fill(addr)
+	}
+	for _, part := range splitList(data[ExternalGatewayConfigNICIP]) {
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			return hops, fmt.Errorf("%s: %w", ExternalGatewayConfigNICIP, err)
+		}
+		fill(FirstUsable(prefix))
+	}
+	return hops, nil
+}
+
+// familyIndex is 0 for IPv4 and 1 for IPv6.
+func familyIndex(addr netip.Addr) int {
+	if addr.Is4() {
+		return 0
+	}
+	return 1
+}
+
+// SourceMatch is the match of what comes from an address or prefix, as a router policy has it.
+func SourceMatch(source string) string {
+	if strings.Contains(source, ":") {
+		return "ip6.src == " + source
+	}
+	return "ip4.src == " + source
+}
+
+// SourceOfMatch is the address or prefix of a SourceMatch, also of one that goes on with "&&"; "" for other matches.
+func SourceOfMatch(match string) string {
+	for _, prefix := range []string{"ip4.src == ", "ip6.src == "} {
+		if rest, ok := strings.CutPrefix(match, prefix); ok {
+			source, _, _ := strings.Cut(rest, " ")
+			return source
+		}
+	}
+	return ""
+}
+
 // Labels and annotations of OvnEips and of the rules that use them, written by the controller (api.md 3).
 const (
 	EipTypeLabel     = "ovn.kubernetes.io/ovn_eip_type"
@@ -60,6 +130,8 @@ const (
 	ReasonNatInvalid      = "ValidateNatFailed"
 	ReasonNatConflict     = "NatConflict"
 	ReasonNatTargetAbsent = "NatTargetNotFound"
+	// The VPC has no port on the external network, or the network has no gateway.
+	ReasonNatNotConnected = "ExternalNetworkNotConnected"
 )
 
 // AddressLabel is an address as the value of a label, which can neither contain a colon nor begin or end with a dash:

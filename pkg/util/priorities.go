@@ -6,6 +6,7 @@ const (
 	NodeLocalDNSPolicyPriority = 30100
 	NodePolicyPriority         = 30000
 	NorthGatewayPolicyPriority = 29250
+	SnatPolicyPriority         = 29240 // of an OvnSnatRule for a prefix
 	GatewayPolicyPriority      = 29000
 )
 

@@ -32,6 +32,8 @@ type world struct {
 	nads    []*nadv1.NetworkAttachmentDefinition
 	held    []ipam.Holding // of an earlier life
 	books   *ipam.IPAM     // of the last start
+	more    []ovs.Row      // rows of others besides switches and groups
+	prepare func(f *controllertest.Fixture, books *ipam.IPAM)
 }
 
 func newWorld(t *testing.T, subnets ...*v1.Subnet) *world { return &world{t: t, subnets: subnets} }
@@ -64,7 +66,10 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 		}
 	}
 	base = append(base, ovs.PortGroup{Name: util.NodePortGroup("node1")}, ovs.PortGroup{Name: util.NodePortGroup("node2")})
-	f.Base(base...)
+	f.Base(append(base, w.more...)...)
+	if w.prepare != nil {
+		w.prepare(f, w.books)
+	}
 	for _, err := range w.books.Rebuild(w.held) {
 		w.t.Error(err)
 	}
@@ -74,7 +79,8 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 		Sources{
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
-			IPs: f.Informers.Kubeovn().V1().IPs(), Attachments: nads,
+			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
+			ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
 		},
 	)
 	return []*reconcile.Loop{loop, w.finalizer(f)}
