@@ -28,6 +28,7 @@ import (
 // world is what the pods of a test live in.
 type world struct {
 	t       *testing.T
+	config  Config
 	subnets []*v1.Subnet
 	nads    []*nadv1.NetworkAttachmentDefinition
 	held    []ipam.Holding // of an earlier life
@@ -36,7 +37,9 @@ type world struct {
 	prepare func(f *controllertest.Fixture, books *ipam.IPAM)
 }
 
-func newWorld(t *testing.T, subnets ...*v1.Subnet) *world { return &world{t: t, subnets: subnets} }
+func newWorld(t *testing.T, subnets ...*v1.Subnet) *world {
+	return &world{t: t, config: config, subnets: subnets}
+}
 
 // objects are the API objects of the world with more.
 func (w *world) objects(more ...runtime.Object) []runtime.Object {
@@ -75,7 +78,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 	}
 	nads := w.newAttachments(f.Context())
 	loop := New(
-		Deps{Config: config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events},
+		Deps{Config: w.config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events},
 		Sources{
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
