@@ -1,0 +1,30 @@
+package util
+
+// Annotations of the external connection of VPCs, written by the controller.
+const (
+	// VpcRouterPortAnnotation, on an OvnEip, names the VPC for whose router port the controller made it. One without it was
+	// made by the user and stays when the VPC leaves the network.
+	VpcRouterPortAnnotation = "ovn.kubernetes.io/vpc_lrp"
+	// ExternalGatewayInEffect, on the default VPC, is the data of the gateway's ConfigMap that is in effect, as JSON. It lets
+	// what works outlive a ConfigMap that was broken or lost.
+	ExternalGatewayInEffect = "ovn.kubernetes.io/external_gw_config"
+	// ExternalGWByAnnotation, on a node with ExternalGWLabel, says why it is a gateway of the default VPC, and so whose it is
+	// to end that: one of the two values below.
+	ExternalGWByAnnotation = "ovn.kubernetes.io/external_gw_by"
+	ExternalGWByList       = "list"  // named by the ConfigMap
+	ExternalGWByLabel      = "label" // labelled by the user
+)
+
+// Reasons of conditions and events of the external connection.
+const (
+	ReasonExternalSubnetNotReady = "ExternalSubnetNotReady"
+	ReasonExternalNoGatewayNode  = "NoExternalGatewayNode"
+	ReasonExternalEipNotReady    = "ExternalAddressNotReady"
+	ReasonExternalInUse          = "ExternalConnectionInUse"
+	ReasonGatewayConfigInvalid   = "ExternalGatewayConfigInvalid"
+	ReasonGatewayConfigNotFound  = "ExternalGatewayConfigNotFound"
+)
+
+// EipLeaseOwner is who holds an OvnEip's address in IPAM. It cannot be taken for a Vip or node of the same name, and tells
+// others who has what they want.
+func EipLeaseOwner(eip string) string { return "OvnEip " + eip }
