@@ -115,7 +115,7 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.PodNicType, "pod-nic-type", "veth-pair", "Interface of pods that do not ask for another.")
 	fs.BoolVar(&c.EnableLb, "enable-lb", true, "Services are load balanced by OVN; default of the subnets' enableLb.")
 	fs.BoolVar(&c.EnableEipSnat, "enable-eip-snat", true, "The pod annotations eip and snat count.")
-	fs.StringVar(&c.PodDefaultFipType, "pod-default-fip-type", "", "Type of the pods' eips when the ConfigMap of the external gateway has none: distributed, else centralized.")
+	fs.StringVar(&c.PodDefaultFipType, "pod-default-fip-type", "", "distributed: translate the eips of pods on their own nodes, whatever the type of the external gateway.")
 	fs.BoolVar(&c.EnableEcmp, "enable-ecmp", false, "Centralized subnets use all their gateway nodes at once.")
 	fs.BoolVar(&c.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface.")
 	fs.BoolVar(&c.DNATModDLDst, "ls-dnat-mod-dl-dst", true, "Rewrite the destination MAC together with the address on switches.")

@@ -41,8 +41,8 @@ type Config struct {
 	EnableEcmp  bool
 	Workers     int
 
-	// EnableEipSnat: the pod annotations eip and snat count. PodDefaultFipType is the type of eips when the external gateway's
-	// ConfigMap has none.
+	// EnableEipSnat: the pod annotations eip and snat count. PodDefaultFipType distributed makes their eips so, whatever the
+	// type of the external gateway.
 	EnableEipSnat     bool
 	PodDefaultFipType string
 

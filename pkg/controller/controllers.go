@@ -136,13 +136,14 @@ func (p *process) loops() []*reconcile.Loop {
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					NicType: p.PodNicType, NonPrimary: p.NonPrimary, Workers: p.Workers * podWorkersPerWorker,
 					EnableEipSnat: p.EnableEipSnat, DefaultFipType: p.PodDefaultFipType,
-					ExternalSwitch: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
+					ExternalSwitch: p.ExternalSwitch,
 				},
 				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Events: p.events,
 			},
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
-				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Attachments: p.attachments, ConfigMaps: configMaps,
+				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Vpcs: kinds.Vpcs(),
+				Attachments: p.attachments,
 			},
 		),
 		vip.New(

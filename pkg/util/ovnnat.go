@@ -1,10 +1,6 @@
 package util
 
-import (
-	"fmt"
-	"net/netip"
-	"strings"
-)
+import "strings"
 
 // Values of OvnEip.spec.type (api.md 1.8). Empty counts as nat.
 const (
@@ -41,53 +37,6 @@ const (
 	ExternalGatewayConfigNICIP   = "nic-ip"             // address of the router port with its prefix length
 	ExternalGatewayConfigNICMAC  = "nic-mac"            // MAC of the router port
 )
-
-// ExternalGatewayEnabled says whether the data of the external gateway's ConfigMap asks for one.
-func ExternalGatewayEnabled(data map[string]string) bool {
-	return strings.TrimSpace(data[ExternalGatewayConfigEnable]) != "false"
-}
-
-// ExternalNextHops are the next hops from the default VPC to its external network, IPv4 and IPv6, the zero Addr where there
-// is none: external-gw-addr of the ConfigMap's data, else the gateway of the external Subnet ("" when no Subnet manages
-// the switch), else the first usable address of nic-ip's network.
-func ExternalNextHops(data map[string]string, gateway string) (hops [2]netip.Addr, err error) {
-	fill := func(addr netip.Addr) {
-		if i := familyIndex(addr); !hops[i].IsValid() {
-			hops[i] = addr
-		}
-	}
-	for _, part := range splitList(data[ExternalGatewayConfigAddress]) {
-		text, _, _ := strings.Cut(part, "/")
-		addr, err := parseAddr(text)
-		if err != nil {
-			return hops, fmt.Errorf("%s: %w", ExternalGatewayConfigAddress, err)
-		}
-		fill(addr)
-	}
-	for _, part := range splitList(gateway) {
-		addr, err := parseAddr(part)
-		if err != nil {
-			return hops, fmt.Errorf("gateway of the external subnet: %w", err)
-		}
-		fill(addr)
-	}
-	for _, part := range splitList(data[ExternalGatewayConfigNICIP]) {
-		prefix, err := netip.ParsePrefix(part)
-		if err != nil {
-			return hops, fmt.Errorf("%s: %w", ExternalGatewayConfigNICIP, err)
-		}
-		fill(FirstUsable(prefix))
-	}
-	return hops, nil
-}
-
-// familyIndex is 0 for IPv4 and 1 for IPv6.
-func familyIndex(addr netip.Addr) int {
-	if addr.Is4() {
-		return 0
-	}
-	return 1
-}
 
 // SourceMatch is the match of what comes from an address or prefix, as a router policy has it.
 func SourceMatch(source string) string {

@@ -45,13 +45,11 @@ type Config struct {
 	NonPrimary bool
 	// EnableEipSnat: the annotations eip and snat count.
 	EnableEipSnat bool
-	// DefaultFipType is the type of eips when the external gateway's ConfigMap has none.
+	// DefaultFipType distributed makes eips so, whatever the type of the external gateway.
 	DefaultFipType string
 	// ExternalSwitch is the external network of the default VPC: its switch and address book, and its Subnet if there is one.
 	ExternalSwitch string
-	// GatewayConfigNamespace has the external gateway's ConfigMap.
-	GatewayConfigNamespace string
-	Workers                int
+	Workers        int
 }
 
 // Deps are what the controller may write.
@@ -72,9 +70,8 @@ type Sources struct {
 	Subnets      informers.SubnetInformer
 	IPs          informers.IPInformer
 	Vips         informers.VipInformer
+	Vpcs         informers.VpcInformer
 	Attachments  reconcile.Source[nadlisters.NetworkAttachmentDefinitionLister]
-	// ConfigMaps need to have no more than the external gateway's.
-	ConfigMaps coreinformers.ConfigMapInformer
 }
 
 type controller struct {
@@ -87,7 +84,7 @@ type controller struct {
 	subnets     listers.SubnetLister
 	attachments nadlisters.NetworkAttachmentDefinitionLister
 	vips        listers.VipLister
-	configMaps  corelisters.ConfigMapLister
+	vpcs        listers.VpcLister
 	byPod       cache.Indexer // IP objects, by byPodIndex
 	byNamespace cache.Indexer // Subnets, by byNamespaceIndex
 	byWish      cache.Indexer // Pods, by byOutsideIndex and byVipIndex

@@ -150,7 +150,7 @@ func (c *controller) translate(key string, in inputs, ports []port) (t translati
 		case !w.eip[i].IsValid() && !w.snat[i].IsValid():
 			out.hops[i] = w.north[i]
 		case !out.hops[i].IsValid():
-			return t, w, badWish("the external network has no gateway of the family of %s", inside[i])
+			return t, w, unfulfilled(util.EventPodNetworkUpdateFailed, "the external network has no gateway of the family of %s", inside[i])
 		}
 	}
 	if err := c.claimOutside(key, w); err != nil {
@@ -160,20 +160,22 @@ func (c *controller) translate(key string, in inputs, ports []port) (t translati
 	return out, w, nil
 }
 
-// outside is the way to the external network, once it is established.
+// outside is the way to the external network, once it is established: the Vpc says with which settings, its port that they
+// are in effect.
 func (c *controller) outside() (translation, error) {
-	var t translation
 	waiting := func(format string, args ...any) (translation, error) {
 		return translation{}, unfulfilled(util.EventPodNetworkUpdateFailed, "waiting for "+format, args...)
 	}
-	config, err := c.configMaps.ConfigMaps(c.GatewayConfigNamespace).Get(util.ExternalGatewayConfig)
+	vpc, err := c.vpcs.Get(c.DefaultVpc)
 	switch {
 	case apierrors.IsNotFound(err):
-		return waiting("the external gateway: there is no ConfigMap %s/%s", c.GatewayConfigNamespace, util.ExternalGatewayConfig)
+		return waiting("vpc %s", c.DefaultVpc)
 	case err != nil:
-		return t, fmt.Errorf("ConfigMap of the external gateway: %w", err)
-	case !util.ExternalGatewayEnabled(config.Data):
-		return waiting("the external gateway, which ConfigMap %s/%s turns off", config.Namespace, config.Name)
+		return translation{}, fmt.Errorf("vpc %s: %w", c.DefaultVpc, err)
+	}
+	settings, on := util.DecodeExternalGateway(vpc.Annotations)
+	if !on && !vpc.Spec.EnableExternal {
+		return waiting("the external gateway of vpc %s, which ConfigMap %s does not turn on", c.DefaultVpc, util.ExternalGatewayConfig)
 	}
 	var gateway string
 	subnet, err := c.subnets.Get(c.ExternalSwitch)
@@ -181,18 +183,17 @@ func (c *controller) outside() (translation, error) {
 	case err == nil:
 		gateway = subnet.Spec.Gateway
 	case !apierrors.IsNotFound(err):
-		return t, fmt.Errorf("external subnet %s: %w", c.ExternalSwitch, err)
-	}
-	hops, err := util.ExternalNextHops(config.Data, gateway)
-	if err != nil {
-		return waiting("ConfigMap %s/%s to be corrected: %v", config.Namespace, config.Name, err)
+		return translation{}, fmt.Errorf("external subnet %s: %w", c.ExternalSwitch, err)
 	}
 	router := util.RouterPortName(c.DefaultVpc, c.ExternalSwitch)
 	if _, established := c.NB.UUID(ovs.LogicalRouterPort{Name: router}); !established {
 		return waiting("router port %s of the external gateway", router)
 	}
-	kind := strings.TrimSpace(config.Data[util.ExternalGatewayConfigType])
-	return translation{hops: pair(hops), distributed: orDefault(kind, c.DefaultFipType) == util.NatDistributed}, nil
+	t := translation{distributed: settings.Distributed || c.DefaultFipType == util.NatDistributed}
+	for _, hop := range settings.NextHops(gateway) {
+		t.hops[familyOf(hop)] = hop
+	}
+	return t, nil
 }
 
 // Uses of outside addresses, which are part of the owner of their leases.

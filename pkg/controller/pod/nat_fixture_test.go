@@ -8,22 +8,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// gatewayConfig is the ConfigMap of seed 002; pairs are more keys and values.
-func gatewayConfig(pairs ...string) *corev1.ConfigMap {
-	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: util.ExternalGatewayConfig}, Data: map[string]string{
+// gateway is the default VPC with the settings of seed 002 in effect; pairs are more keys and values.
+func gateway(pairs ...string) *v1.Vpc {
+	data := map[string]string{
 		"enable-external-gw": "true", "external-gw-nodes": "kube-ovn-worker", "external-gw-nic": "eth1",
 		"nic-ip": "172.56.0.100/16", "nic-mac": "16:52:f3:13:6a:25", "external-gw-addr": "172.56.0.1/16, fd00:56::1/64",
-	}}
-	for i := 0; i < len(pairs); i += 2 {
-		config.Data[pairs[i]] = pairs[i+1]
 	}
-	return config
+	for i := 0; i < len(pairs); i += 2 {
+		data[pairs[i]] = pairs[i+1]
+	}
+	vpc := controllertest.Vpc(util.DefaultVpc)
+	vpc.Annotations = map[string]string{util.ExternalGatewayInEffect: util.EncodeExternalGateway(data)}
+	return vpc
 }
 
 var (

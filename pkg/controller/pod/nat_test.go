@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -38,7 +39,7 @@ func TestNatRows(t *testing.T) {
 
 // TestSeed002 follows seed 002: S-091 to S-095 and S-097.
 func TestSeed002(t *testing.T) {
-	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gatewayConfig())
+	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gateway())
 	n.Create(uidPod("pod-gw", snatKey, "172.56.0.200"))
 	n.served("pod-gw")
 	n.wantRows("S-091", "29250,ip4.src == 10.16.0.2 172.56.0.1; snat,172.56.0.200,10.16.0.2")
@@ -118,7 +119,7 @@ func TestOneLedger(t *testing.T) {
 		"eip of the router port": {nil, func(*nats) {}, [2]string{eipKey, "172.56.0.100"}, "OvnEip ovn-cluster-external", free("OvnEip ovn-cluster-external")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := startNats(natWorld(t, "10.16.0.0/16,fd00:10::/64", routerPort), gatewayConfig())
+			n := startNats(natWorld(t, "10.16.0.0/16,fd00:10::/64", routerPort), gateway())
 			if c.first != nil {
 				n.Create(c.first)
 				n.served("first")
@@ -152,7 +153,7 @@ func TestOneLedger(t *testing.T) {
 
 // TestSharedWithRouterPort shows that pods may leave by the router port's own address.
 func TestSharedWithRouterPort(t *testing.T) {
-	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gatewayConfig(), uidPod("a", snatKey, "172.56.0.100"), uidPod("b", snatKey, "172.56.0.100"))
+	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gateway(), uidPod("a", snatKey, "172.56.0.100"), uidPod("b", snatKey, "172.56.0.100"))
 	n.Eventually("rows of both", func() bool { return strings.Count(n.natRows(), "snat,172.56.0.100,10.16.0.") == 2 })
 	if len(n.Events.Events) > 0 {
 		t.Errorf("event %q", <-n.Events.Events)
@@ -175,7 +176,7 @@ func TestBadWishes(t *testing.T) {
 		"family of the north":   {northKey, "fd00::1", "not of the pod's family"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gatewayConfig(), uidPod("a", c.key, c.value))
+			n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gateway(), uidPod("a", c.key, c.value))
 			n.served("a")
 			if event := nextEvent(n.Fixture); !strings.HasPrefix(event, "Warning ValidatePodNetworkFailed ") || !strings.Contains(event, c.want) {
 				t.Errorf("event %q, want %q", event, c.want)
@@ -196,7 +197,7 @@ func TestOnlyDefaultVpc(t *testing.T) {
 	vpc1 := newSubnet("net1", "vpc1", "10.0.1.0/24")
 	w := natWorld(t, "10.16.0.0/16", routerPort)
 	w.subnets = append(w.subnets, vpc1)
-	n := startNats(w, gatewayConfig(), uidPod("a", eipKey, "172.56.0.9", "ovn.kubernetes.io/logical_switch", "net1"))
+	n := startNats(w, gateway(), uidPod("a", eipKey, "172.56.0.9", "ovn.kubernetes.io/logical_switch", "net1"))
 	n.served("a")
 	if event := nextEvent(n.Fixture); !strings.HasPrefix(event, "Warning ValidatePodNetworkFailed ") || !strings.Contains(event, "ovn-cluster") {
 		t.Errorf("event %q", event)
@@ -213,27 +214,24 @@ func TestNotEstablished(t *testing.T) {
 			n.t.Fatal(err)
 		}
 	}
-	off, on := gatewayConfig("enable-external-gw", "false"), gatewayConfig()
+	off, on := controllertest.Vpc(util.DefaultVpc), gateway()
+	external := controllertest.Vpc(util.DefaultVpc, func(s *v1.VpcSpec) { s.EnableExternal = true })
 	for name, c := range map[string]struct {
-		config *corev1.ConfigMap
-		port   bool
-		want   string
-		heal   func(n *nats)
-		harm   func(n *nats)
+		vpc  *v1.Vpc
+		port bool
+		want string
+		heal func(n *nats)
+		harm func(n *nats)
 	}{
-		"no ConfigMap": {nil, true, "there is no ConfigMap kube-system/ovn-external-gw-config",
-			func(n *nats) { n.Create(on) }, func(n *nats) { n.Delete(on) }},
-		"turned off": {off, true, "ConfigMap kube-system/ovn-external-gw-config turns off",
-			func(n *nats) { n.Update(on) }, func(n *nats) { n.Update(off) }},
-		"no router port": {on, false, "router port ovn-cluster-external",
-			func(n *nats) { port(n, routerPort) }, func(n *nats) { port(n) }},
-		"malformed address": {gatewayConfig("external-gw-addr", "x"), true, "external-gw-addr",
-			func(n *nats) { n.Update(on) }, func(n *nats) { n.Update(off) }},
+		"no VPC":         {nil, true, "vpc ovn-cluster", func(n *nats) { n.Create(on) }, func(n *nats) { n.Delete(on) }},
+		"turned off":     {off, true, "which ConfigMap ovn-external-gw-config does not turn on", func(n *nats) { n.Update(on) }, func(n *nats) { n.Update(off) }},
+		"no router port": {on, false, "router port ovn-cluster-external", func(n *nats) { port(n, routerPort) }, func(n *nats) { port(n) }},
+		"no next hop":    {external, true, "has no gateway of the family of 10.16.0.2", func(n *nats) { n.Update(on) }, func(n *nats) { n.Update(off) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var objects []runtime.Object
-			if c.config != nil {
-				objects = append(objects, c.config)
+			if c.vpc != nil {
+				objects = append(objects, c.vpc)
 			}
 			n := startNats(natWorld(t, "10.16.0.0/16"), objects...)
 			if c.port {
@@ -261,21 +259,21 @@ func TestNotEstablished(t *testing.T) {
 	}
 }
 
-// TestGatewayChanges shows that next hop and type follow the ConfigMap and the flag.
+// TestGatewayChanges shows that next hop and type follow the settings of the gateway.
 func TestGatewayChanges(t *testing.T) {
-	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gatewayConfig(), uidPod("a", eipKey, "172.56.0.9"))
+	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gateway(), uidPod("a", eipKey, "172.56.0.9"))
 	n.wantRows("first", "29250,ip4.src == 10.16.0.2 172.56.0.1; dnat_and_snat,172.56.0.9,10.16.0.2")
-	n.Update(gatewayConfig("external-gw-addr", "172.56.0.7"))
+	n.Update(gateway("external-gw-addr", "172.56.0.7"))
 	n.wantRows("another next hop", "29250,ip4.src == 10.16.0.2 172.56.0.7; dnat_and_snat,172.56.0.9,10.16.0.2")
-	n.Update(gatewayConfig("external-gw-addr", ""))
-	n.wantRows("first usable address of nic-ip", "29250,ip4.src == 10.16.0.2 172.56.0.1; dnat_and_snat,172.56.0.9,10.16.0.2")
-	n.Update(gatewayConfig("type", "distributed"))
+	n.Update(gateway("external-gw-addr", ""))
+	n.wantRows("first usable address of the port's network", "29250,ip4.src == 10.16.0.2 172.56.0.1; dnat_and_snat,172.56.0.9,10.16.0.2")
+	n.Update(gateway("type", "distributed"))
 	mac := controllertest.Stored(n.Fixture, newPod("a")).Annotations["ovn.kubernetes.io/mac_address"]
 	n.Eventually("distributed", func() bool {
 		dump := n.Dump()
 		return strings.Contains(dump, "external_mac="+mac) && strings.Contains(dump, "logical_port=a.ns options={stateless=true}")
 	})
-	n.Update(gatewayConfig("type", "centralized"))
+	n.Update(gateway("type", "centralized"))
 	n.Eventually("centralized", func() bool { return !strings.Contains(n.Dump(), "external_mac") })
 }
 
@@ -295,7 +293,7 @@ func TestNorthGateway(t *testing.T) {
 // TestSwitchedOff shows that --enable-eip-snat=false takes back what eip and snat made, and leaves north_gateway alone.
 func TestSwitchedOff(t *testing.T) {
 	w := natWorld(t, "10.16.0.0/16", routerPort)
-	n := startNats(w, gatewayConfig(), uidPod("a", eipKey, "172.56.0.9"))
+	n := startNats(w, gateway(), uidPod("a", eipKey, "172.56.0.9"))
 	n.Eventually("rows", func() bool { return n.natRows() != "" })
 	n.Settle()
 	w.config.EnableEipSnat = false
@@ -309,7 +307,7 @@ func TestSwitchedOff(t *testing.T) {
 // first, and that what was taken back while we were down is free.
 func TestRestartRobsNobody(t *testing.T) {
 	w := natWorld(t, "10.16.0.0/16", routerPort)
-	n := startNats(w, gatewayConfig(), uidPod("z", eipKey, "172.56.0.9"), uidPod("y", snatKey, "172.56.0.10"), uidPod("x", snatKey, "172.56.0.10"))
+	n := startNats(w, gateway(), uidPod("z", eipKey, "172.56.0.9"), uidPod("y", snatKey, "172.56.0.10"), uidPod("x", snatKey, "172.56.0.10"))
 	n.Eventually("rows", func() bool { return strings.Count(n.natRows(), "snat,172.56.0.") == 3 })
 	n.Settle()
 	before := n.natRows()
@@ -340,7 +338,7 @@ func TestRestartRobsNobody(t *testing.T) {
 func TestForeignRoute(t *testing.T) {
 	owner := ovs.Owner{Kind: "ovn-fip", Key: "web"}
 	route := ovs.RouterPolicy{Router: util.DefaultVpc, Priority: util.NorthGatewayPolicyPriority, Match: "ip4.src == 10.16.0.2", Action: "reroute", Nexthops: []string{"172.56.0.1"}}
-	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gatewayConfig())
+	n := startNats(natWorld(t, "10.16.0.0/16", routerPort), gateway())
 	if _, err := n.NB.Apply(n.Context(), owner, []ovs.Row{route}); err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +367,7 @@ func TestNatLaws(t *testing.T) {
 	north := fixed("north", "4", northKey, "10.16.0.99")
 	controllertest.Laws(t, controllertest.Scenario{
 		Build: w.build,
-		Objects: w.objects(gatewayConfig(), eip, snat, north, fixed("plain", "5"), fixed("shared", "6", snatKey, "172.56.0.10"),
+		Objects: w.objects(gateway(), eip, snat, north, fixed("plain", "5"), fixed("shared", "6", snatKey, "172.56.0.10"),
 			fixed("both", "7", eipKey, "172.56.0.11", snatKey, "172.56.0.12")),
 		Removed: []runtime.Object{eip, snat, north},
 	})

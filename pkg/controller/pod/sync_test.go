@@ -83,7 +83,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
 			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
-			ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
+			Vpcs: f.Informers.Kubeovn().V1().Vpcs(),
 		},
 	)
 	return []*reconcile.Loop{loop, w.finalizer(f)}

@@ -1,10 +1,7 @@
 package pod
 
 import (
-	"maps"
 	"sync"
-
-	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
@@ -21,12 +18,15 @@ func (c *controller) watchWishes(sources Sources) {
 	index(c.loop, informer, byOutsideIndex, outsideKeys)
 	c.byWish = index(c.loop, informer, byVipIndex, vipsOf)
 	c.vips = reconcile.Watch(c.loop, sources.Vips, func(vip *v1.Vip) []string { return c.wishing(byVipIndex, vip.Name) }, vipMatters)
-	c.configMaps = reconcile.Watch(c.loop, sources.ConfigMaps, func(config *corev1.ConfigMap) []string {
-		if config.Name != util.ExternalGatewayConfig || config.Namespace != c.GatewayConfigNamespace {
+	c.vpcs = reconcile.Watch(c.loop, sources.Vpcs, func(vpc *v1.Vpc) []string {
+		if vpc.Name != c.DefaultVpc {
 			return nil
 		}
 		return c.wishing(byOutsideIndex, everyOutside)
-	}, func(before, after *corev1.ConfigMap) bool { return !maps.Equal(before.Data, after.Data) })
+	}, func(before, after *v1.Vpc) bool {
+		return before.Annotations[util.ExternalGatewayInEffect] != after.Annotations[util.ExternalGatewayInEffect] ||
+			before.Spec.EnableExternal != after.Spec.EnableExternal
+	})
 	c.IPAM.OnRelease(c.released)
 	c.NB.Observe(ovnnb.LogicalRouterPortTable, func(o ovs.Observation) {
 		if o.Name == util.RouterPortName(c.DefaultVpc, c.ExternalSwitch) {
