@@ -83,7 +83,6 @@ type process struct {
 func (p *process) loops() []*reconcile.Loop {
 	kinds, core := p.kubeovn.Kubeovn().V1(), p.kube.Core().V1()
 	api, kube := p.KubeOVN.KubeovnV1(), p.Kube.CoreV1()
-	configMaps := p.config.Core().V1().ConfigMaps()
 	loops := []*reconcile.Loop{
 		p.global(),
 		vpc.New(
@@ -154,14 +153,13 @@ func (p *process) loops() []*reconcile.Loop {
 	return append(loops, ovnnat.New(
 		ovnnat.Deps{
 			Config: ovnnat.Config{
-				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
-				Workers: p.Workers * natWorkersPerWorker,
+				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, Workers: p.Workers * natWorkersPerWorker,
 			},
 			NB: p.nb, IPAM: p.book, API: api, Events: p.events,
 		},
 		ovnnat.Sources{
 			Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(), Dnats: kinds.OvnDnatRules(),
-			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), ConfigMaps: configMaps,
+			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(),
 		},
 	)...)
 }

@@ -39,7 +39,7 @@ func TestRandom(t *testing.T) {
 		return dnat(name, anyEip(), pick("22", "80"))
 	}
 
-	n := start(t, world1()...)
+	n := start(t, world2()...)
 	var made []runtime.Object // in the order of their creation, which decides conflicts
 	find := func(o runtime.Object) int {
 		return slices.IndexFunc(made, func(m runtime.Object) bool { return sameObject(m, o) })
@@ -71,14 +71,14 @@ func TestRandom(t *testing.T) {
 			remaining = append(remaining, e)
 		}
 	}
-	model := start(t, append(world1(), append(remaining, made...)...)...)
+	model := start(t, append(world2(), append(remaining, made...)...)...)
 	model.Settle()
 	n.WaitDump(model.Dump())
 	t.Logf("%d objects remain, %d of them deleted and in use", len(made)+len(remaining), len(remaining))
 
 	n.deleteAll(made...)
 	n.emptyLedger()
-	empty := start(t, world1()...)
+	empty := start(t, world2()...)
 	empty.Settle()
 	n.WaitDump(empty.Dump())
 }

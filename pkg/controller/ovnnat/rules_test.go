@@ -104,7 +104,7 @@ func TestChanges(t *testing.T) {
 		})
 	}
 	want("centralized", "NAT dnat_and_snat,10.5.204.101,192.168.0.2: external_ids", "stateless=false")
-	n.Create(gatewayConfig(util.NatDistributed))
+	n.Create(defaultVpc(util.ExternalGatewayConfigType, util.NatDistributed))
 	want("distributed by the cluster", "logical_port=vpc-1-busybox01.vpc1", "external_mac=00:00:00:0A:DD:27", "stateless=true")
 	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
 	want("centralized again", "192.168.0.2: external_ids", "stateless=false")
