@@ -64,13 +64,11 @@ var later = map[string]string{
 	"detect-mult":                "3",
 	"image":                      "",
 	"frr-image":                  "quay.io/frrouting/frr:10.5.1",
-	"pod-default-fip-type":       "",
 }
 
 // laterSwitches are those that are true or false, with their defaults.
 var laterSwitches = map[string]bool{
 	"enable-np":                      true,
-	"enable-eip-snat":                true,
 	"enable-external-vpc":            false,
 	"keep-vm-ip":                     true,
 	"enable-lb-svc":                  false,
@@ -110,6 +108,8 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.NetworkType, "network-type", "geneve", "Tunnel between nodes: geneve, vxlan or stt; or vlan, with geneve tunnels for subnets that are not the default one.")
 	fs.StringVar(&c.PodNicType, "pod-nic-type", "veth-pair", "Interface of pods that do not ask for another.")
 	fs.BoolVar(&c.EnableLb, "enable-lb", true, "Services are load balanced by OVN; default of the subnets' enableLb.")
+	fs.BoolVar(&c.EnableEipSnat, "enable-eip-snat", true, "The pod annotations eip and snat count.")
+	fs.StringVar(&c.PodDefaultFipType, "pod-default-fip-type", "", "distributed: translate the eips of pods on their own nodes, whatever the type of the external gateway.")
 	fs.BoolVar(&c.EnableEcmp, "enable-ecmp", false, "Centralized subnets use all their gateway nodes at once.")
 	fs.BoolVar(&c.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface.")
 	fs.BoolVar(&c.DNATModDLDst, "ls-dnat-mod-dl-dst", true, "Rewrite the destination MAC together with the address on switches.")

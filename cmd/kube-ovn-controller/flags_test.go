@@ -105,11 +105,11 @@ func TestRefused(t *testing.T) {
 
 // Flags of later versions and of the manifests are accepted, and named when they ask for something.
 func TestLaterFlags(t *testing.T) {
-	o, err := parse(append(databases, "--enable-np=true", "--enable-anp=true", "--gc-interval=360", "--bfd-min-tx=50", "--image=x", "--enable-eip-snat=false", "--v=3"), env())
+	o, err := parse(append(databases, "--enable-np=true", "--enable-anp=true", "--gc-interval=360", "--bfd-min-tx=50", "--image=x", "--enable-ovn-ipsec=true", "--v=3"), env())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"--bfd-min-tx", "--enable-anp", "--enable-eip-snat"}, o.unused); diff != "" {
+	if diff := cmp.Diff([]string{"--bfd-min-tx", "--enable-anp", "--enable-ovn-ipsec"}, o.unused); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
@@ -149,7 +149,7 @@ func manifestValue(name string) string {
 	if value, ok := values[name]; ok {
 		return value
 	}
-	switches := []string{"default-logical-gateway", "default-u2o-interconnection", "default-exchange-link-name", "check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-metrics"}
+	switches := []string{"default-logical-gateway", "default-u2o-interconnection", "default-exchange-link-name", "check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-eip-snat", "enable-metrics"}
 	if _, ok := laterSwitches[name]; ok || slices.Contains(switches, name) {
 		return "false"
 	}

@@ -51,6 +51,11 @@ type Config struct {
 	EnableEcmp  bool
 	Workers     int
 
+	// EnableEipSnat: the pod annotations eip and snat count. PodDefaultFipType distributed makes their eips so, whatever the
+	// type of the external gateway.
+	EnableEipSnat     bool
+	PodDefaultFipType string
+
 	// ExternalSwitch is the switch of the default outside network and, when a Subnet manages it, that Subnet.
 	ExternalSwitch string
 	// ExternalNet and ExternalVlanID are network name and tag of its localnet port when no Subnet manages it.

@@ -85,7 +85,6 @@ type process struct {
 func (p *process) loops() []*reconcile.Loop {
 	kinds, core := p.kubeovn.Kubeovn().V1(), p.kube.Core().V1()
 	api, kube := p.KubeOVN.KubeovnV1(), p.Kube.CoreV1()
-	configMaps := p.config.Core().V1().ConfigMaps()
 	loops := []*reconcile.Loop{
 		p.global(),
 		vpc.New(
@@ -154,12 +153,15 @@ func (p *process) loops() []*reconcile.Loop {
 				Config: pod.Config{
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					NicType: p.PodNicType, NonPrimary: p.NonPrimary, Workers: p.Workers * podWorkersPerWorker,
+					EnableEipSnat: p.EnableEipSnat, DefaultFipType: p.PodDefaultFipType,
+					ExternalSwitch: p.ExternalSwitch,
 				},
 				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Events: p.events,
 			},
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
-				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Attachments: p.attachments,
+				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Vpcs: kinds.Vpcs(),
+				Attachments: p.attachments,
 			},
 		),
 		vip.New(
@@ -179,14 +181,13 @@ func (p *process) loops() []*reconcile.Loop {
 	return append(loops, ovnnat.New(
 		ovnnat.Deps{
 			Config: ovnnat.Config{
-				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
-				Workers: p.Workers * natWorkersPerWorker,
+				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, Workers: p.Workers * natWorkersPerWorker,
 			},
 			NB: p.nb, IPAM: p.book, API: api, Events: p.events,
 		},
 		ovnnat.Sources{
 			Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(), Dnats: kinds.OvnDnatRules(),
-			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(), ConfigMaps: configMaps,
+			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(),
 		},
 	)...)
 }

@@ -10,14 +10,15 @@ import (
 
 	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ovnnat"
+	"github.com/kubeovn/kube-ovn/pkg/controller/pod"
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vip"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 )
 
 // rebuild fills the address books with what is held, before any loop claims (northbound.md 2.6). Of several sources that
-// name one address the first wins: the durable claims, then what pods, nodes, Vips and OvnEips were told, then live switch
-// ports. What cannot be restored is logged; the holder claims anew.
+// name one address the first wins: the durable claims, then what pods, nodes, Vips and OvnEips were told, then live NAT rows
+// of pods and live switch ports. What cannot be restored is logged; the holder claims anew.
 func (p *process) rebuild(ctx context.Context) error {
 	logger := klog.FromContext(ctx)
 	kinds := p.kubeovn.Kubeovn().V1()
@@ -107,5 +108,6 @@ func (p *process) holdings() ([]ipam.Holding, error) {
 		return nil, err
 	}
 	held = append(append(held, vip.Holdings(vips)...), ovnnat.Holdings(eips)...)
+	held = append(held, pod.NatHoldings(p.nb.LiveNATs(), p.ExternalSwitch)...)
 	return append(held, heldByPorts(p.nb.LivePorts())...), nil
 }

@@ -161,8 +161,8 @@ func (p *plan) planStatic(addr netip.Addr) error {
 		return fmt.Errorf("%w: %s is not in pool %s of subnet %s", ErrOutOfRange, addr, p.req.Pool, s.spec.Name)
 	}
 	if other := f.holders[a].other(p.cur); other != nil {
-		if !p.req.AllowShared {
-			return &ConflictError{s.spec.Name, addr.String(), other.holder()}
+		if rival := p.req.rival(f.holders[a], p.cur); rival != nil {
+			return &ConflictError{s.spec.Name, addr.String(), rival.holder()}
 		}
 		p.sharing = other
 	} else if !f.usable.contains(a) {
@@ -236,8 +236,8 @@ func (p *plan) planStaticMAC(text string) error {
 	if mac == p.subnet.gatewayMAC {
 		return &ConflictError{p.subnet.spec.Name, "MAC " + text, "the gateway"}
 	}
-	if other := p.subnet.macs[mac].other(p.cur); other != nil && !p.req.AllowShared {
-		return &ConflictError{p.subnet.spec.Name, "MAC " + text, other.holder()}
+	if rival := p.req.rival(p.subnet.macs[mac], p.cur); rival != nil {
+		return &ConflictError{p.subnet.spec.Name, "MAC " + text, rival.holder()}
 	}
 	p.mac, p.macText = mac, text
 	return nil

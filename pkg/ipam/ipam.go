@@ -13,9 +13,10 @@ import (
 // IPAM is the book of all subnets' addresses. It is safe for concurrent use; every method is one atomic step, and a
 // method that returns an error has changed nothing (Rebuild and its parts excepted).
 type IPAM struct {
-	mu      sync.Mutex
-	subnets map[string]*subnet
-	owners  owners
+	mu       sync.Mutex
+	subnets  map[string]*subnet
+	owners   owners
+	released []func(Lease)
 }
 
 // New returns an IPAM without subnets.
@@ -47,9 +48,25 @@ type Request struct {
 	MAC   string
 	NoMAC bool
 
-	// AllowShared lets static addresses and a MAC be held together with others: live migration, and a pod that uses a Vip.
-	// Without a MAC in the request the MAC of the other holder is shared, too.
+	// AllowShared lets static addresses and a MAC be held together with others: live migration. Without a MAC in the request
+	// the MAC of the other holder is shared, too.
 	AllowShared bool
+	// ShareWith is AllowShared for those holders only that it accepts: a pod shares with the Vip it uses, and pods that leave
+	// by one outside address share with each other. It is called with the IPAM locked and must not call it.
+	ShareWith func(Lease) bool
+}
+
+// rival is a holder besides cur with whom the request may not share, or nil.
+func (r Request) rival(h holders, cur *lease) *lease {
+	if r.AllowShared {
+		return nil
+	}
+	for _, other := range h.all() {
+		if other != cur && (r.ShareWith == nil || !r.ShareWith(other.Lease)) {
+			return other
+		}
+	}
+	return nil
 }
 
 // Family is a wish for address families.
@@ -103,24 +120,61 @@ func (i *IPAM) Claim(subnet string, r Request) (Lease, error) {
 	return l, nil
 }
 
+// OnRelease calls fn after each lease that Release or ReleaseOwner ended, so that those who wait for what it held can try
+// again. fn must only enqueue. It is to be called before the first Release.
+func (i *IPAM) OnRelease(fn func(Lease)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.released = append(i.released, fn)
+}
+
 // Release ends the lease of a port if owner holds it, and says whether it did. Its addresses go behind all that are free.
 func (i *IPAM) Release(subnet, owner, nic string) bool {
+	lease, ok := i.release(subnet, owner, nic)
+	if ok {
+		i.tell(lease)
+	}
+	return ok
+}
+
+func (i *IPAM) release(subnet, owner, nic string) (Lease, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s, ok := i.subnets[subnet]
 	if !ok {
-		return false
+		return Lease{}, false
 	}
 	l, ok := s.leases[nic]
 	if !ok || l.Owner != owner {
-		return false
+		return Lease{}, false
 	}
+	ended := l.Lease
 	s.drop(l, i.owners)
-	return true
+	return ended, true
+}
+
+// tell calls those who want to know of ended leases, without the lock.
+func (i *IPAM) tell(ended ...Lease) {
+	i.mu.Lock()
+	fns := i.released
+	i.mu.Unlock()
+	for _, lease := range ended {
+		for _, fn := range fns {
+			fn(lease)
+		}
+	}
 }
 
 // ReleaseOwner ends all leases of an owner in all subnets and returns what they were, in the order of Leases.
 func (i *IPAM) ReleaseOwner(owner string) []Lease {
+	leases := i.releaseOwner(owner)
+	if len(leases) > 0 {
+		i.tell(leases...)
+	}
+	return leases
+}
+
+func (i *IPAM) releaseOwner(owner string) []Lease {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	leases := i.leases(owner)

@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -75,6 +76,15 @@ type LivePort struct {
 	Switch      string
 	Type        string
 	Addresses   []string
+	ExternalIDs map[string]string
+}
+
+// LiveNAT is a NAT row as the database has it, for the rebuild of IPAM at start.
+type LiveNAT struct {
+	Router      string
+	Type        string // as in NAT
+	ExternalIP  string
+	LogicalIP   string
 	ExternalIDs map[string]string
 }
 
@@ -213,6 +223,26 @@ func (c *Client) LivePorts() []LivePort {
 			Addresses: slices.Clone(r.get("addresses").set), ExternalIDs: maps.Clone(r.get(externalIDs).m)})
 	}
 	slices.SortFunc(out, func(a, b LivePort) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// LiveNATs lists the NAT rows of the Northbound database, of every type and owner, by outside and inside address.
+func (c *Client) LiveNATs() []LiveNAT {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t := c.cache.tables[ovnnb.NATTable]
+	if t == nil {
+		return nil
+	}
+	out := make([]LiveNAT, 0, len(t.rows))
+	for _, r := range t.rows {
+		_, router, _ := strings.Cut(r.parent, "/")
+		out = append(out, LiveNAT{Router: router, Type: r.get("type").scalar(), ExternalIP: r.get("external_ip").scalar(),
+			LogicalIP: r.get("logical_ip").scalar(), ExternalIDs: maps.Clone(r.get(externalIDs).m)})
+	}
+	slices.SortFunc(out, func(a, b LiveNAT) int {
+		return cmp.Or(strings.Compare(a.ExternalIP, b.ExternalIP), strings.Compare(a.LogicalIP, b.LogicalIP), strings.Compare(a.Type, b.Type))
+	})
 	return out
 }
 

@@ -38,6 +38,25 @@ const (
 	ExternalGatewayConfigNICMAC  = "nic-mac"            // MAC of the router port
 )
 
+// SourceMatch is the match of what comes from an address or prefix, as a router policy has it.
+func SourceMatch(source string) string {
+	if strings.Contains(source, ":") {
+		return "ip6.src == " + source
+	}
+	return "ip4.src == " + source
+}
+
+// SourceOfMatch is the address or prefix of a SourceMatch, also of one that goes on with "&&"; "" for other matches.
+func SourceOfMatch(match string) string {
+	for _, prefix := range []string{"ip4.src == ", "ip6.src == "} {
+		if rest, ok := strings.CutPrefix(match, prefix); ok {
+			source, _, _ := strings.Cut(rest, " ")
+			return source
+		}
+	}
+	return ""
+}
+
 // Labels and annotations of OvnEips and of the rules that use them, written by the controller (api.md 3).
 const (
 	EipTypeLabel     = "ovn.kubernetes.io/ovn_eip_type"
@@ -60,6 +79,8 @@ const (
 	ReasonNatInvalid      = "ValidateNatFailed"
 	ReasonNatConflict     = "NatConflict"
 	ReasonNatTargetAbsent = "NatTargetNotFound"
+	// The VPC has no port on the external network, or the network has no gateway.
+	ReasonNatNotConnected = "ExternalNetworkNotConnected"
 )
 
 // AddressLabel is an address as the value of a label, which can neither contain a colon nor begin or end with a dash:

@@ -9,6 +9,7 @@ const (
 	NodePolicyPriority         = 30000
 	U2OSubnetPolicyPriority    = 29400
 	NorthGatewayPolicyPriority = 29250
+	SnatPolicyPriority         = 29240 // of an OvnSnatRule for a prefix
 	GatewayPolicyPriority      = 29000
 )
 

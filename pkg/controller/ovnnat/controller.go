@@ -1,12 +1,8 @@
 package ovnnat
 
 import (
-	coreinformers "k8s.io/client-go/informers/core/v1"
-	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
-
-	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	typed "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/typed/kubeovn/v1"
@@ -15,7 +11,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
-	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // Names of the queues, which are also the kinds of the owners of their rows.
@@ -31,8 +26,6 @@ type Config struct {
 	DefaultVpc string
 	// ExternalSubnet is what an OvnEip without a subnet is from.
 	ExternalSubnet string
-	// GatewayConfigNamespace has the external gateway's ConfigMap.
-	GatewayConfigNamespace string
 	// Workers of each loop.
 	Workers int
 }
@@ -56,33 +49,33 @@ type Sources struct {
 	Vips    informers.VipInformer
 	Subnets informers.SubnetInformer
 	Vpcs    informers.VpcInformer
-	// ConfigMaps need to have no more than the external gateway's.
-	ConfigMaps coreinformers.ConfigMapInformer
 }
 
 // world is what the four controllers share: what they may write and the caches they read.
 type world struct {
 	Deps
-	eips       listers.OvnEipLister
-	ips        listers.IPLister
-	vips       listers.VipLister
-	subnets    listers.SubnetLister
-	vpcs       listers.VpcLister
-	configMaps corelisters.ConfigMapLister
-	index      indexers
+	eips    listers.OvnEipLister
+	ips     listers.IPLister
+	vips    listers.VipLister
+	subnets listers.SubnetLister
+	vpcs    listers.VpcLister
+	index   indexers
+	loops   map[string]*reconcile.Loop // by name
+	ports   *ports
 }
 
 // New wires the controllers to their sources.
 func New(deps Deps, sources Sources) []*reconcile.Loop {
 	w := &world{
-		Deps:       deps,
-		eips:       sources.Eips.Lister(),
-		ips:        sources.IPs.Lister(),
-		vips:       sources.Vips.Lister(),
-		subnets:    sources.Subnets.Lister(),
-		vpcs:       sources.Vpcs.Lister(),
-		configMaps: sources.ConfigMaps.Lister(),
-		index:      newIndexers(sources),
+		Deps:    deps,
+		eips:    sources.Eips.Lister(),
+		ips:     sources.IPs.Lister(),
+		vips:    sources.Vips.Lister(),
+		subnets: sources.Subnets.Lister(),
+		vpcs:    sources.Vpcs.Lister(),
+		index:   newIndexers(sources),
+		loops:   map[string]*reconcile.Loop{},
+		ports:   newPorts(),
 	}
 	loops := []*reconcile.Loop{
 		newEips(w, sources),
@@ -91,11 +84,13 @@ func New(deps Deps, sources Sources) []*reconcile.Loop {
 		newRules(w, dnats(w), sources, sources.Dnats, deps.API.OvnDnatRules()),
 	}
 	for _, loop := range loops {
+		w.loops[loop.Name()] = loop
 		if w.index.err != nil {
 			loop.Fail(w.index.err)
 		}
 		deps.NB.OnDrift(loop.Name(), loop.Add)
 	}
+	w.watchRows()
 	return loops
 }
 
@@ -125,19 +120,8 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 			len(a.Status.Conditions) != len(b.Status.Conditions)
 	})
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
-		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider
+		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider ||
+			a.Spec.Gateway != b.Spec.Gateway
 	})
-	reconcile.Watch(loop, sources.Vpcs, func(*v1.Vpc) []string { return every() }, func(_, _ *v1.Vpc) bool { return false })
-}
-
-// watchGateway wakes the FIPs by a change of the default type.
-func watchGateway(loop *reconcile.Loop, w *world, rules cache.Indexer, sources Sources) {
-	reconcile.Watch(loop, sources.ConfigMaps, func(config *corev1.ConfigMap) []string {
-		if config.Name != util.ExternalGatewayConfig || config.Namespace != w.GatewayConfigNamespace {
-			return nil
-		}
-		return rules.ListKeys()
-	}, func(a, b *corev1.ConfigMap) bool {
-		return a.Data[util.ExternalGatewayConfigType] != b.Data[util.ExternalGatewayConfigType]
-	})
+	reconcile.Watch(loop, sources.Vpcs, func(*v1.Vpc) []string { return every() }, vpcMatters)
 }

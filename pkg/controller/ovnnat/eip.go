@@ -33,6 +33,7 @@ func newEips(w *world, sources Sources) *reconcile.Loop {
 	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
 	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
 	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
+	w.IPAM.OnRelease(func(lease ipam.Lease) { c.released(loop, lease) })
 	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
 	return loop
 }
@@ -48,6 +49,16 @@ func (c *eipController) keysForEip(eip *v1.OvnEip) []string {
 		keys = append(keys, e.Name)
 	}
 	return keys
+}
+
+// released wakes the OvnEips that wait for an address when somebody else gives one back. Of OvnEips keysForEip knows.
+func (c *eipController) released(loop *reconcile.Loop, lease ipam.Lease) {
+	if strings.HasPrefix(lease.Owner, util.EipLeaseOwner("")) {
+		return
+	}
+	for _, eip := range objects(c.index.eips, c.inSubnet(lease.Subnet), func(e *v1.OvnEip) bool { return grantOf(e) == grant{} }) {
+		loop.Add(eip.Name)
+	}
 }
 
 // inSubnet are the names of the OvnEips of a subnet.

@@ -1,6 +1,7 @@
 package ovnnat
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -65,6 +66,41 @@ func TestEipRefusals(t *testing.T) {
 	}
 }
 
+// An address inside excludeIps can be had by asking for it and not by chance; what another kind holds is known, and waited
+// for without asking again and again.
+func TestEipExcluded(t *testing.T) {
+	excluded := eip("excluded", func(s *v1.OvnEipSpec) { s.V4Ip = "10.5.204.50" })
+	n := start(t, append(world1(), excluded)...)
+	n.ready(excluded, true)
+	full := ipam.Spec{Name: "external204", CIDRBlock: "10.5.204.0/24", ExcludeIPs: []string{"10.5.204.1..10.5.204.254"}}
+	if err := n.book.SetSubnet(full); err != nil {
+		t.Fatal(err)
+	}
+	n.Create(eip("random"))
+	if got := n.ready(eip("random"), false); got.Reason != util.EventAcquireAddressFailed {
+		t.Errorf("it says %+v", got)
+	}
+	if s := controllertest.Stored(n.Fixture, excluded).Status; s.V4Ip != "10.5.204.50" || !s.Ready {
+		t.Errorf("it has %+v", s)
+	}
+}
+
+// An OvnEip waits for the address that a pod has by its annotation, says so, and gets it when the pod gives it back.
+func TestEipOfAPod(t *testing.T) {
+	n := start(t, world1()...)
+	pod := ipam.Request{Owner: "Pod ns/web eip", NIC: "web.ns eip 10.5.204.120", Addresses: []netip.Addr{netip.MustParseAddr("10.5.204.120")}, NoMAC: true}
+	if _, err := n.book.Claim("external204", pod); err != nil {
+		t.Fatal(err)
+	}
+	n.Create(eip("e", at(120)))
+	if got := n.ready(eip("e", at(120)), false); !strings.Contains(got.Message, "10.5.204.120 in subnet external204 is held by Pod ns/web eip") {
+		t.Errorf("it says %q", got.Message)
+	}
+	n.Settle()
+	n.book.ReleaseOwner(pod.Owner)
+	n.ready(eip("e", at(120)), true)
+}
+
 // What was granted cannot be changed; the rows stay and the object is ready again when the spec is restored (D-16).
 func TestEipIsImmutable(t *testing.T) {
 	e, rule := eip("e", at(120)), fip("r", "e", fipTo("vpc-1-busybox01.vpc1"))
@@ -108,8 +144,7 @@ func TestEipPorts(t *testing.T) {
 	lsp := eip("node1", at(130), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLSP })
 	lrp := eip("vpc1-external204", at(131), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLRP })
 	rule := snat("s", "vpc1-external204", snatOf("vpc1-subnet1"))
-	n := start(t, append(world1(), lsp, lrp, rule)...)
-	n.ready(rule, true) // the router port's address can be shared
+	n := startWithout(t, "vpc1-external204", append(world1(), lsp, lrp, rule)...)
 	n.ready(lsp, true)
 	if s := controllertest.Stored(n.Fixture, lsp).Status; s.Ready || s.V4Ip != "10.5.204.130" || s.Type != "lsp" {
 		t.Errorf("lsp has status %+v before its node is ready", s)
@@ -124,6 +159,7 @@ func TestEipPorts(t *testing.T) {
 	if _, err := n.NB.Apply(n.Context(), owner, []ovs.Row{port}); err != nil {
 		t.Fatal(err)
 	}
+	n.ready(rule, true) // the router port's address can be shared
 	controllertest.Golden(t, "ports", n.Dump())
 	n.deleteAll(rule, lsp)
 	n.Delete(lrp)

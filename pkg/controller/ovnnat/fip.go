@@ -46,7 +46,21 @@ func (w *world) resolveFip(fip *v1.OvnFip) (*binding, error) {
 			return nil, conflict(inside+" of vpc "+b.vpc, util.NatFip, first)
 		}
 	}
+	if err := w.lead(b, func(inside string) (route, bool, error) { return ofHost(inside), true, nil }); err != nil {
+		return nil, err
+	}
 	return b, nil
+}
+
+// fipHas says whether a FIP translates an address of a VPC, and so has its route.
+func (w *world) fipHas(vpc, address string) bool {
+	return len(w.fipsOf(w.index.contenders(w.index.fips, address), func(fip *v1.OvnFip) bool {
+		if !fip.DeletionTimestamp.IsZero() {
+			return false
+		}
+		b, err := w.resolveFip(fip)
+		return err == nil && b.vpc == vpc && (b.v4 == address || b.v6 == address)
+	})) > 0
 }
 
 func (w *world) targetOfFip(fip *v1.OvnFip) (target, error) {
@@ -72,8 +86,7 @@ func (w *world) distributed(fip *v1.OvnFip) bool {
 	if fip.Spec.Type != "" {
 		return fip.Spec.Type == util.NatDistributed
 	}
-	config, err := w.configMaps.ConfigMaps(w.GatewayConfigNamespace).Get(util.ExternalGatewayConfig)
-	return err == nil && config.Data[util.ExternalGatewayConfigType] == util.NatDistributed
+	return w.gateway().Distributed
 }
 
 // fipRows: port and MAC make OVN translate on the port's node. Without them the row runs on the gateway (D-09), and so does
@@ -95,7 +108,7 @@ func fipRows(b *binding, distributed bool) []ovs.Row {
 
 func fillFip(fip *v1.OvnFip, b *binding, distributed bool) {
 	s := &fip.Status
-	s.Ready = b != nil
+	s.Ready = b.ready()
 	if b == nil {
 		b = &binding{}
 	}

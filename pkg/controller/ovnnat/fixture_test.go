@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,7 +21,7 @@ import (
 // world1 is the network of seed 000: two outside networks, vpc1 with its subnet, a pod's address and a vip.
 func world1() []runtime.Object {
 	return []runtime.Object{
-		controllertest.Vpc("vpc1"), controllertest.Vpc("vpc2"), external204(), subnetOf("extra", "", "10.10.204.0/24,fd00:204::/64"),
+		controllertest.Vpc("vpc1"), controllertest.Vpc("vpc2"), external204(), extra(),
 		subnetOf("vpc1-subnet1", "vpc1", "192.168.0.0/24,fd00:168::/64"), subnetOf("vpc2-subnet1", "vpc2", "192.168.0.0/24"),
 		podIP("vpc-1-busybox01.vpc1", "vpc1-subnet1", "192.168.0.2", "fd00:168::2"),
 		podIP("vpc-1-busybox02.vpc1", "vpc1-subnet1", "192.168.0.4", ""),
@@ -34,6 +33,12 @@ func world1() []runtime.Object {
 func external204() *v1.Subnet {
 	s := subnetOf("external204", "", "10.5.204.0/24")
 	s.Spec.Gateway, s.Spec.ExcludeIps = "10.5.204.254", []string{"10.5.204.1..10.5.204.100"}
+	return s
+}
+
+func extra() *v1.Subnet {
+	s := subnetOf("extra", "", "10.10.204.0/24,fd00:204::/64")
+	s.Spec.Gateway = "10.10.204.254,fd00:204::fe"
 	return s
 }
 
@@ -114,37 +119,48 @@ func dnat(name, eip, port string, edits ...func(*v1.OvnDnatRuleSpec)) *v1.OvnDna
 	return r
 }
 
-func gatewayConfig(gatewayType string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: util.ExternalGatewayConfig},
-		Data:       map[string]string{util.ExternalGatewayConfigType: gatewayType},
+// defaultVpc is the default VPC with settings of its external gateway in effect; pairs are keys and values.
+func defaultVpc(pairs ...string) *v1.Vpc {
+	data := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		data[pairs[i]] = pairs[i+1]
 	}
+	vpc := controllertest.Vpc(util.DefaultVpc)
+	vpc.Annotations = map[string]string{util.ExternalGatewayInEffect: util.EncodeExternalGateway(data)}
+	return vpc
 }
 
 // nats is the fixture with the books of the present process.
 type nats struct {
 	*controllertest.Fixture
-	t    *testing.T
-	book *ipam.IPAM
+	t       *testing.T
+	book    *ipam.IPAM
+	without string // a router port that the test makes itself
 }
 
 func start(t *testing.T, objects ...runtime.Object) *nats {
 	t.Helper()
-	n := &nats{Fixture: controllertest.New(t, objects...), t: t}
+	return startWithout(t, "", objects...)
+}
+
+// startWithout starts without one of the router ports.
+func startWithout(t *testing.T, port string, objects ...runtime.Object) *nats {
+	t.Helper()
+	n := &nats{Fixture: controllertest.New(t, objects...), t: t, without: port}
 	n.Run(n.build)
 	return n
 }
 
 func (n *nats) build(f *controllertest.Fixture) []*reconcile.Loop {
 	var loops []*reconcile.Loop
-	loops, n.book = build(n.t, f)
+	loops, n.book = build(n.t, f, n.without)
 	return loops
 }
 
 // build makes the controllers on routers and switches that others keep, with books as they are after a start.
-func build(t testing.TB, f *controllertest.Fixture) ([]*reconcile.Loop, *ipam.IPAM) {
+func build(t testing.TB, f *controllertest.Fixture, without string) ([]*reconcile.Loop, *ipam.IPAM) {
 	book := ipam.New()
-	for _, s := range []*v1.Subnet{external204(), subnetOf("extra", "", "10.10.204.0/24,fd00:204::/64")} {
+	for _, s := range []*v1.Subnet{external204(), extra()} {
 		spec := ipam.Spec{Name: s.Name, CIDRBlock: s.Spec.CIDRBlock, Gateway: s.Spec.Gateway, ExcludeIPs: s.Spec.ExcludeIps}
 		if err := book.SetSubnet(spec); err != nil {
 			t.Fatal(err)
@@ -161,20 +177,37 @@ func build(t testing.TB, f *controllertest.Fixture) ([]*reconcile.Loop, *ipam.IP
 	for _, err := range book.Rebuild(Holdings(held)) {
 		t.Logf("rebuild: %v", err)
 	}
+	f.Base(given(without)...)
 	kinds := f.Informers.Kubeovn().V1()
 	loops := New(
 		Deps{
-			Config: Config{DefaultVpc: util.DefaultVpc, ExternalSubnet: "external204", GatewayConfigNamespace: "kube-system", Workers: 2},
+			Config: Config{DefaultVpc: util.DefaultVpc, ExternalSubnet: "external204", Workers: 2},
 			NB:     f.NB, IPAM: book, API: f.KubeOVN.KubeovnV1(), Events: f.Events,
 		},
 		Sources{
 			Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(), Dnats: kinds.OvnDnatRules(),
 			IPs: kinds.IPs(), Vips: kinds.Vips(), Subnets: kinds.Subnets(), Vpcs: kinds.Vpcs(),
-			ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
 		},
 	)
-	routers := f.Given(ovs.LogicalRouter{Name: "vpc1"}, ovs.LogicalRouter{Name: "vpc2"}, ovs.LogicalSwitch{Name: "external204"})
-	return append(loops, routers), book
+	return loops, book
+}
+
+// given are the rows of others: switch, routers, and their ports on the external networks but for one of them.
+func given(without string) []ovs.Row {
+	rows := []ovs.Row{ovs.LogicalSwitch{Name: "external204"}}
+	for _, vpc := range []string{"vpc1", "vpc2", util.DefaultVpc} {
+		rows = append(rows, ovs.LogicalRouter{Name: vpc})
+		for i, external := range []string{"external204", "extra"} {
+			port := ovs.LogicalRouterPort{
+				Router: vpc, Name: util.RouterPortName(vpc, external), MAC: "00:00:00:00:02:02",
+				Networks: []string{[]string{"10.5.204.100/24", "10.10.204.100/24"}[i]},
+			}
+			if port.Name != without {
+				rows = append(rows, port)
+			}
+		}
+	}
+	return rows
 }
 
 // ready waits until an object is Ready for its present spec, or not.

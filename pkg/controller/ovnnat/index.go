@@ -32,6 +32,11 @@ type indexers struct {
 	err                      error
 }
 
+// rules are the caches of the three kinds of rules by the name of their queue.
+func (x indexers) rules() map[string]cache.Indexer {
+	return map[string]cache.Indexer{FipName: x.fips, SnatName: x.snats, DnatName: x.dnats}
+}
+
 func newIndexers(s Sources) indexers {
 	x := indexers{
 		eips: s.Eips.Informer().GetIndexer(), fips: s.Fips.Informer().GetIndexer(), snats: s.Snats.Informer().GetIndexer(),

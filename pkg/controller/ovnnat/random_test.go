@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 )
 
 // TestRandom makes, changes and deletes 500 objects with restarts in between. What is then in the database must be what a
@@ -19,27 +21,26 @@ func TestRandom(t *testing.T) {
 	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }
 	anyEip := func() string { return fmt.Sprintf("e%d", random.IntN(names)) }
 	anyPod := func() string {
-		return pick("vpc-1-busybox01.vpc1", "vpc-1-busybox02.vpc1", "vpc-2-busybox01.vpc2", "late.vpc1")
+		return pick("vpc-1-busybox01.vpc1", "vpc-1-busybox02.vpc1", "vpc-2-busybox01.vpc2", "late.vpc1", "web.ns")
 	}
 	anyObject := func() runtime.Object {
 		name := fmt.Sprintf("o%d", random.IntN(names))
 		switch random.IntN(8) {
 		case 0, 1, 2:
-			i := random.IntN(names)
-			return eip(fmt.Sprintf("e%d", i), at(101+i))
+			return numbered(random.IntN(names))
 		case 3:
 			return fip(name, anyEip(), fipTo(anyPod()))
 		case 4:
-			return fip(name, anyEip(), fipAt(pick("vpc1", "vpc2", "typo"), pick("192.168.0.2", "192.168.0.3", "192.168.0.9")))
+			return fip(name, anyEip(), fipAt(pick("vpc1", "vpc2", "ovn-cluster", "typo"), pick("192.168.0.2", "192.168.0.3", "10.16.0.2")))
 		case 5:
-			return snat(name, anyEip(), snatAt(pick("vpc1", "vpc2"), pick("192.168.0.0/24", "192.168.0.0/25", "192.168.0.2")))
+			return snat(name, anyEip(), snatAt(pick("vpc1", "vpc2", "ovn-cluster"), pick("192.168.0.0/24", "10.16.0.0/16", "192.168.0.2")))
 		case 6:
 			return snat(name, anyEip(), snatTo(anyPod()))
 		}
 		return dnat(name, anyEip(), pick("22", "80"))
 	}
 
-	n := start(t, world1()...)
+	n := start(t, world2()...)
 	var made []runtime.Object // in the order of their creation, which decides conflicts
 	find := func(o runtime.Object) int {
 		return slices.IndexFunc(made, func(m runtime.Object) bool { return sameObject(m, o) })
@@ -67,18 +68,29 @@ func TestRandom(t *testing.T) {
 	// What is deleted but still in use is there to the end.
 	var remaining []runtime.Object
 	for i := range names {
-		if e := eip(fmt.Sprintf("e%d", i), at(101+i)); find(e) < 0 && n.Exists(e) {
+		if e := numbered(i); find(e) < 0 && n.Exists(e) {
 			remaining = append(remaining, e)
 		}
 	}
-	model := start(t, append(world1(), append(remaining, made...)...)...)
+	model := start(t, append(world2(), append(remaining, made...)...)...)
 	model.Settle()
 	n.WaitDump(model.Dump())
 	t.Logf("%d objects remain, %d of them deleted and in use", len(made)+len(remaining), len(remaining))
 
 	n.deleteAll(made...)
 	n.emptyLedger()
-	empty := start(t, world1()...)
+	empty := start(t, world2()...)
 	empty.Settle()
 	n.WaitDump(empty.Dump())
+}
+
+// numbered is one of the OvnEips of the test, some of them on the second network.
+func numbered(i int) *v1.OvnEip {
+	name := fmt.Sprintf("e%d", i)
+	if i%3 != 0 {
+		return eip(name, at(101+i))
+	}
+	return eip(name, onExtra, func(s *v1.OvnEipSpec) {
+		s.V4Ip, s.V6Ip, s.MacAddress = fmt.Sprintf("10.10.204.%d", 10+i), fmt.Sprintf("fd00:204::%d", 10+i), fmt.Sprintf("00:00:00:00:03:%02d", i)
+	})
 }

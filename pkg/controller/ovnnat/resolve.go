@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -37,7 +38,15 @@ type binding struct {
 	v4Eip, v6Eip string
 	v4, v6       string
 	port, mac    string
+	// external is the OvnEip's subnet; connected says whether the router has a port on its switch.
+	external  string
+	connected bool
+	// routes lead to the external network what comes from inside; none where the default route does.
+	routes []ovs.Row
 }
+
+// ready says whether a rule with this binding, nil for none, is in effect.
+func (b *binding) ready() bool { return b != nil && b.connected }
 
 // pairs are outside and inside by family.
 func (b *binding) pairs() [][2]string {
@@ -64,7 +73,7 @@ func (w *world) bind(eipName string, t target) (*binding, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &binding{eip: eipName, vpc: t.vpc, port: t.port, mac: t.mac}
+	b := &binding{eip: eipName, vpc: t.vpc, port: t.port, mac: t.mac, external: eip.Spec.ExternalSubnet}
 	if eip.Status.V4Ip != "" && t.v4 != "" {
 		b.v4Eip, b.v4 = eip.Status.V4Ip, t.v4
 	}

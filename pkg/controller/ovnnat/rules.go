@@ -60,9 +60,6 @@ func newRules[T rule[T], L any](w *world, k kind[T], sources Sources, source rec
 	loop := reconcile.New(k.name, w.Workers, c.sync)
 	c.own = reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) })
 	watchInputs(loop, w, k.rules, sources)
-	if k.name == FipName {
-		watchGateway(loop, w, k.rules, sources)
-	}
 	return loop
 }
 
@@ -70,11 +67,15 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 	r, ok := c.own.Get(name)
 	switch {
 	case !ok:
+		c.ports.need(ruleRef{c.kind.name, name}, "")
 		return c.apply(ctx, name, nil)
 	case !r.GetDeletionTimestamp().IsZero():
 		return c.finalize(ctx, r)
 	}
 	b, outcome := c.resolve(r)
+	if err := c.connected(ruleRef{c.kind.name, name}, b); err != nil {
+		outcome = err // the rows wait for the port, and the rule for both
+	}
 	if _, tell := reconcile.OutcomeOf(outcome, "", ""); !tell {
 		return outcome
 	}
@@ -86,7 +87,7 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 	}
 	var want []ovs.Row
 	if b != nil {
-		want = c.kind.rows(r, b)
+		want = append(c.kind.rows(r, b), b.routes...)
 	}
 	if err := c.apply(ctx, name, want); err != nil {
 		b, outcome = nil, errors.Join(outcome, err)
@@ -114,6 +115,8 @@ func (c *ruleController[T]) apply(ctx context.Context, name string, want []ovs.R
 	_, err := c.NB.Apply(ctx, ovs.Owner{Kind: c.kind.name, Key: name}, want)
 	var owned *ovs.OwnedError
 	switch {
+	case errors.As(err, &owned) && c.wakeHolder(owned.Owner):
+		return reconcile.Wait("%s to give up %s %q", owned.Owner, owned.Table, owned.Name)
 	case errors.As(err, &owned):
 		return reconcile.Blocked(util.ReasonNatConflict, "the removal of a row of somebody else: %v", err)
 	case err != nil:

@@ -24,6 +24,14 @@ func TestRefusals(t *testing.T) {
 			fip("r", "eip1", fipTo("late.vpc1")), util.ReasonNatTargetAbsent, "ip late.vpc1, which does not exist",
 			func(n *nats, _ runtime.Object) { n.Create(late) },
 		},
+		"no such pod for a dnat": {
+			dnat("r", "eip1", "22", func(s *v1.OvnDnatRuleSpec) { s.IPName = "late.vpc1" }), util.ReasonNatTargetAbsent, "ip late.vpc1, which does not exist",
+			func(n *nats, _ runtime.Object) { n.Create(late) },
+		},
+		"no such pod for a snat": {
+			snat("r", "eip1", snatTo("late.vpc1")), util.ReasonNatTargetAbsent, "ip late.vpc1, which does not exist",
+			func(n *nats, _ runtime.Object) { n.Create(late) },
+		},
 		"no such vip": {
 			dnat("r", "eip1", "22", func(s *v1.OvnDnatRuleSpec) { s.IPType, s.IPName = util.IPTypeVip, "late" }),
 			util.ReasonNatTargetAbsent, "vip late, which does not exist",
@@ -47,6 +55,24 @@ func TestRefusals(t *testing.T) {
 			dnat("r", "node1", "22"), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
 			func(n *nats, rule runtime.Object) {
 				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.OvnEip = "eip1" })
+			},
+		},
+		"lsp eip for a fip": {
+			fip("r", "node1", fipTo("vpc-1-busybox01.vpc1")), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
+			func(n *nats, rule runtime.Object) {
+				edit(n, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
+			},
+		},
+		"lsp eip for a snat": {
+			snat("r", "node1", snatOf("vpc1-subnet1")), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
+			func(n *nats, rule runtime.Object) {
+				edit(n, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.OvnEip = "eip1" })
+			},
+		},
+		"port that is not a number": {
+			dnat("r", "eip1", "ssh"), util.ReasonNatInvalid, `"ssh" is not a port from 1 to 65535`,
+			func(n *nats, rule runtime.Object) {
+				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.ExternalPort, r.Spec.InternalPort = "22", "22" })
 			},
 		},
 		"wrong port": {
@@ -104,7 +130,7 @@ func TestChanges(t *testing.T) {
 		})
 	}
 	want("centralized", "NAT dnat_and_snat,10.5.204.101,192.168.0.2: external_ids", "stateless=false")
-	n.Create(gatewayConfig(util.NatDistributed))
+	n.Create(defaultVpc(util.ExternalGatewayConfigType, util.NatDistributed))
 	want("distributed by the cluster", "logical_port=vpc-1-busybox01.vpc1", "external_mac=00:00:00:0A:DD:27", "stateless=true")
 	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
 	want("centralized again", "192.168.0.2: external_ids", "stateless=false")

@@ -40,6 +40,11 @@ func (w *world) resolveSnat(snat *v1.OvnSnatRule) (*binding, error) {
 			return nil, conflict(inside+" of vpc "+b.vpc, util.NatSnat, first)
 		}
 	}
+	// A FIP translates before a snat and has the route of its address; the snat takes it over when the FIP goes.
+	err = w.lead(b, func(inside string) (route, bool, error) { return ofInside(inside), !w.fipHas(b.vpc, inside), nil })
+	if err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -86,7 +91,7 @@ func snatRows(b *binding) []ovs.Row {
 
 func fillSnat(snat *v1.OvnSnatRule, b *binding) {
 	s := &snat.Status
-	s.Ready = b != nil
+	s.Ready = b.ready()
 	if b == nil {
 		b = &binding{}
 	}

@@ -17,15 +17,20 @@ func TestLaws(t *testing.T) {
 		eip("eip-dnat", at(104)), dnat("eip-dnat", "eip-dnat", "22"),
 		fip("eip-for-vip", "eip-for-vip", fipToVip), snat("snat01", "snat01", snatTo("vpc-1-busybox02.vpc1")),
 		eip("node1", at(109), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLSP }),
+		fip("both", "eip-both", fipTo("web.ns")),
 	}
-	objects := append(world1(),
+	objects := append(world2(),
+		eip("eip-both", at(110)), snat("both", "eip-both", snatTo("web.ns")), snat("default", "eip-both", snatOf("ovn-default")),
+		eip("eip-extra", onExtra, func(s *v1.OvnEipSpec) {
+			s.V4Ip, s.V6Ip, s.MacAddress = "10.10.204.7", "fd00:204::7", "00:00:00:00:02:07"
+		}), dnat("extra", "eip-extra", "80"),
 		eip("eip-static", at(101)), fip("eip-static", "eip-static", fipTo("vpc-1-busybox01.vpc1"), distributed),
 		eip("eip-for-vip", at(106)), eip("snat01", at(116)),
 		eip("snat-for-subnet-in-vpc", at(115)), snat("snat-for-subnet-in-vpc", "snat-for-subnet-in-vpc", snatOf("vpc1-subnet1")),
 	)
 	controllertest.Laws(t, controllertest.Scenario{
 		Build: func(f *controllertest.Fixture) []*reconcile.Loop {
-			loops, _ := build(t, f)
+			loops, _ := build(t, f, "")
 			return loops
 		},
 		Objects: append(objects, removed...),

@@ -27,6 +27,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -42,7 +43,13 @@ type Config struct {
 	NicType string
 	// NonPrimary: another plugin serves the pods' first interface.
 	NonPrimary bool
-	Workers    int
+	// EnableEipSnat: the annotations eip and snat count.
+	EnableEipSnat bool
+	// DefaultFipType distributed makes eips so, whatever the type of the external gateway.
+	DefaultFipType string
+	// ExternalSwitch is the external network of the default VPC: its switch and address book, and its Subnet if there is one.
+	ExternalSwitch string
+	Workers        int
 }
 
 // Deps are what the controller may write.
@@ -62,6 +69,8 @@ type Sources struct {
 	StatefulSets appsinformers.StatefulSetInformer
 	Subnets      informers.SubnetInformer
 	IPs          informers.IPInformer
+	Vips         informers.VipInformer
+	Vpcs         informers.VpcInformer
 	Attachments  reconcile.Source[nadlisters.NetworkAttachmentDefinitionLister]
 }
 
@@ -74,14 +83,18 @@ type controller struct {
 	sets        appslisters.StatefulSetLister
 	subnets     listers.SubnetLister
 	attachments nadlisters.NetworkAttachmentDefinitionLister
+	vips        listers.VipLister
+	vpcs        listers.VpcLister
 	byPod       cache.Indexer // IP objects, by byPodIndex
 	byNamespace cache.Indexer // Subnets, by byNamespaceIndex
+	byWish      cache.Indexer // Pods, by byOutsideIndex and byVipIndex
 	seekers     *seekers
+	blocked     *blocked
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
-	c := &controller{Deps: deps, seekers: newSeekers()}
+	c := &controller{Deps: deps, seekers: newSeekers(), blocked: newBlocked()}
 	loop := reconcile.New(Name, deps.Workers, c.sync)
 	c.loop = loop
 	c.pods = reconcile.WatchFresh(loop, sources.Pods, keysForPod, podMatters)
@@ -92,6 +105,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.sets = reconcile.Watch(loop, sources.StatefulSets, c.keysForSet, setMatters)
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.attachments = reconcile.Watch(loop, sources.Attachments, c.keysForAttachment)
+	c.watchWishes(sources)
 	deps.NB.OnDrift(Name, loop.Add)
 	return loop
 }
@@ -116,7 +130,8 @@ func (c *controller) sync(ctx context.Context, key string) error {
 		return nil // the binding wakes us; before it nobody needs the network
 	}
 	err = c.serve(ctx, key, pod)
-	if err != nil {
+	var nat *natError
+	if err != nil && !errors.As(err, &nat) {
 		c.seekers.failed(key, err)
 	}
 	return c.tell(pod, err)
@@ -141,14 +156,44 @@ func (c *controller) serve(ctx context.Context, key string, pod *corev1.Pod) err
 			return err
 		}
 	}
-	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: Name, Key: key}, rows(in, ports)); err != nil {
-		return fmt.Errorf("apply ports of pod %s: %w", key, err)
+	nat, wished, unfulfilled := c.translate(key, in, ports)
+	in.nat = nat
+	if err := c.write(ctx, key, in, ports); err != nil {
+		if !errors.As(err, new(*natError)) {
+			return err
+		}
+		unfulfilled = err
 	}
+	c.releaseOutside(key, wished)
 	dropped, err := c.releaseDropped(ctx, key, ports)
 	if err != nil {
 		return err
 	}
-	return c.annotate(ctx, in, ports, dropped)
+	if err := c.annotate(ctx, in, ports, dropped); err != nil {
+		return err
+	}
+	return unfulfilled
+}
+
+// write makes the database hold the pod's rows. When a router's row of the pod is somebody else's, the pod loses its
+// translation and not its network; the answer is then a natError.
+func (c *controller) write(ctx context.Context, key string, in inputs, ports []port) error {
+	owner := ovs.Owner{Kind: Name, Key: key}
+	_, err := c.NB.Apply(ctx, owner, rows(in, ports))
+	var owned *ovs.OwnedError
+	if !in.nat.steers() || !errors.As(err, &owned) || owned.Table == ovnnb.LogicalSwitchPortTable {
+		c.blocked.forget(key)
+		if err != nil {
+			return fmt.Errorf("apply ports of pod %s: %w", key, err)
+		}
+		return nil
+	}
+	c.blocked.remember(key, owned.Name)
+	in.nat = translation{}
+	if _, err := c.NB.Apply(ctx, owner, rows(in, ports)); err != nil {
+		return fmt.Errorf("apply ports of pod %s: %w", key, err)
+	}
+	return unfulfilled(util.EventPodNetworkUpdateFailed, "%s, which %s has", owned.Name, owned.Owner)
 }
 
 // record writes the IP object of one port.
@@ -243,9 +288,15 @@ func (c *controller) tell(pod *corev1.Pod, err error) error {
 	if c.seekers.news(pod.UID, reason, err) {
 		c.Events.Event(pod, corev1.EventTypeWarning, reason, err.Error())
 	}
-	var unavailable *unavailableError
-	if errors.As(err, &unavailable) {
+	var (
+		unavailable *unavailableError
+		nat         *natError
+	)
+	switch {
+	case errors.As(err, &unavailable):
 		return reconcile.Wait("an address for pod %s/%s: %v", pod.Namespace, pod.Name, err)
+	case errors.As(err, &nat):
+		return nat.asOutcome(pod)
 	}
 	return err
 }
@@ -255,11 +306,14 @@ func eventReason(err error) string {
 	var (
 		unavailable *unavailableError
 		owned       *ovs.OwnedError
+		nat         *natError
 	)
 	invalid, isInvalid := reconcile.AsInvalid(err)
 	switch {
 	case isInvalid:
 		return invalid.Reason
+	case errors.As(err, &nat):
+		return nat.reason
 	case errors.As(err, &unavailable):
 		return util.EventAcquireAddressFailed
 	case errors.As(err, &owned):

@@ -10,12 +10,46 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// rows are the switch ports of the interfaces that have a switch.
+const (
+	natEip  = "dnat_and_snat"
+	natSnat = "snat"
+)
+
+// rows are the switch ports of the interfaces that have a switch, and what leads the pod out by another way.
 func rows(in inputs, ports []port) []ovs.Row {
 	var rows []ovs.Row
 	for _, p := range ports {
 		if util.IsOvnProvider(p.subnet.Spec.Provider) {
 			rows = append(rows, switchPort(in, p))
+		}
+	}
+	if p, ok := translated(in, ports); ok {
+		rows = append(rows, natRows(in.nat, p)...)
+	}
+	return rows
+}
+
+// natRows lead what the pod sends to its next hop, and translate its addresses on the way.
+func natRows(t translation, p port) []ovs.Row {
+	var rows []ovs.Row
+	for i, inside := range (pair{p.lease.V4, p.lease.V6}) {
+		if !inside.IsValid() || !t.hops[i].IsValid() {
+			continue
+		}
+		rows = append(rows, ovs.RouterPolicy{
+			Router: p.subnet.Spec.Vpc, Priority: util.NorthGatewayPolicyPriority, Match: util.SourceMatch(inside.String()),
+			Action: "reroute", Nexthops: []string{t.hops[i].String()}, ExternalIDs: map[string]string{util.ExtSubnet: p.subnet.Name},
+		})
+		if t.eip[i].IsValid() {
+			nat := ovs.NAT{Router: p.subnet.Spec.Vpc, Type: natEip, ExternalIP: t.eip[i].String(), LogicalIP: inside.String()}
+			if t.distributed {
+				nat.LogicalPort, nat.ExternalMAC = p.name, p.lease.MAC
+				nat.Options = map[string]string{"stateless": "true"}
+			}
+			rows = append(rows, nat)
+		}
+		if t.snat[i].IsValid() {
+			rows = append(rows, ovs.NAT{Router: p.subnet.Spec.Vpc, Type: natSnat, ExternalIP: t.snat[i].String(), LogicalIP: inside.String()})
 		}
 	}
 	return rows
@@ -39,6 +73,7 @@ func switchPort(in inputs, p port) ovs.Row {
 	}
 	vips := strings.FieldsFunc(get(util.PortVips), func(r rune) bool { return r == ',' || r == ' ' })
 	if get(util.PortSecurity) == "true" {
+		vips = append(vips, allowedAddresses(in, p)...)
 		row.PortSecurity = []string{strings.Join(append([]string{own}, vips...), " ")}
 	}
 	if len(vips) > 0 {
@@ -57,14 +92,15 @@ func switchPort(in inputs, p port) ovs.Row {
 }
 
 // portGroups are the group of the node, for ports of the default VPC and of underlay subnets, and the gateway group of
-// the subnet on the node.
+// the subnet on the node, unless the pod leaves by another way.
 func portGroups(in inputs, p port) []string {
 	var groups []string
 	spec := p.subnet.Spec
 	if spec.Vpc == in.DefaultVpc || spec.Vlan != "" {
 		groups = append(groups, util.NodePortGroup(in.pod.Spec.NodeName))
 	}
-	if spec.Vpc == in.DefaultVpc && routed(p.subnet) {
+	steered := p.prefix == util.OvnProvider && in.nat.steers()
+	if spec.Vpc == in.DefaultVpc && routed(p.subnet) && !steered {
 		groups = append(groups, util.SubnetNodePortGroup(p.subnet.Name, in.pod.Spec.NodeName))
 	}
 	return groups

@@ -20,7 +20,8 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-var config = Config{DefaultVpc: util.DefaultVpc, DefaultSubnet: util.DefaultSubnet, JoinSubnet: util.JoinSubnet, NicType: util.PodNicVeth, Workers: 2}
+var config = Config{DefaultVpc: util.DefaultVpc, DefaultSubnet: util.DefaultSubnet, JoinSubnet: util.JoinSubnet, NicType: util.PodNicVeth, Workers: 2,
+	EnableEipSnat: true, ExternalSwitch: "external"}
 
 // newPod is a pod bound to node1; annotations are key, value, ...
 func newPod(name string, annotations ...string) *corev1.Pod {

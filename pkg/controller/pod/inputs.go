@@ -22,6 +22,9 @@ type inputs struct {
 	pod      *corev1.Pod
 	set      *appsv1.StatefulSet // the pod's owner, nil when it has none
 	networks []network
+	vip      *v1.Vip     // whose address is the pod's own, nil for none
+	allowed  []*v1.Vip   // whose addresses the pod may use, too
+	nat      translation // known after the claim
 }
 
 // network is one interface the pod asks for.
@@ -49,10 +52,21 @@ func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
 	}
 	if !c.NonPrimary && pod.Annotations[util.DefaultNetworkAnnotation] == "" {
 		primary := network{prefix: util.OvnProvider}
-		if primary.subnets, err = c.primarySubnets(pod); err != nil {
+		if in.vip, err = c.vipOf(pod); err != nil {
+			return in, err
+		}
+		if in.vip != nil {
+			primary.subnets, err = c.named(in.vip.Spec.Subnet)
+		} else {
+			primary.subnets, err = c.primarySubnets(pod)
+		}
+		if err != nil {
 			return in, err
 		}
 		in.networks = append(in.networks, primary)
+	}
+	if in.allowed, err = c.allowedVips(pod); err != nil {
+		return in, err
 	}
 	for _, s := range selections {
 		n, ours, err := c.attached(pod, s)

@@ -21,6 +21,8 @@ func (c *controller) release(ctx context.Context, key, namespace, name string, p
 	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: Name, Key: key}, nil); err != nil {
 		return fmt.Errorf("remove ports of pod %s: %w", key, err)
 	}
+	c.blocked.forget(key)
+	c.releaseOutside(key, wishes{})
 	objects, err := c.objectsOf(key)
 	if err != nil {
 		return err

@@ -28,13 +28,18 @@ import (
 // world is what the pods of a test live in.
 type world struct {
 	t       *testing.T
+	config  Config
 	subnets []*v1.Subnet
 	nads    []*nadv1.NetworkAttachmentDefinition
 	held    []ipam.Holding // of an earlier life
 	books   *ipam.IPAM     // of the last start
+	more    []ovs.Row      // rows of others besides switches and groups
+	prepare func(f *controllertest.Fixture, books *ipam.IPAM)
 }
 
-func newWorld(t *testing.T, subnets ...*v1.Subnet) *world { return &world{t: t, subnets: subnets} }
+func newWorld(t *testing.T, subnets ...*v1.Subnet) *world {
+	return &world{t: t, config: config, subnets: subnets}
+}
 
 // objects are the API objects of the world with more.
 func (w *world) objects(more ...runtime.Object) []runtime.Object {
@@ -64,17 +69,21 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 		}
 	}
 	base = append(base, ovs.PortGroup{Name: util.NodePortGroup("node1")}, ovs.PortGroup{Name: util.NodePortGroup("node2")})
-	f.Base(base...)
+	f.Base(append(base, w.more...)...)
+	if w.prepare != nil {
+		w.prepare(f, w.books)
+	}
 	for _, err := range w.books.Rebuild(w.held) {
 		w.t.Error(err)
 	}
 	nads := w.newAttachments(f.Context())
 	loop := New(
-		Deps{Config: config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events},
+		Deps{Config: w.config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events},
 		Sources{
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
-			IPs: f.Informers.Kubeovn().V1().IPs(), Attachments: nads,
+			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
+			Vpcs: f.Informers.Kubeovn().V1().Vpcs(),
 		},
 	)
 	return []*reconcile.Loop{loop, w.finalizer(f)}

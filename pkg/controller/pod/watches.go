@@ -28,6 +28,7 @@ func keysForPod(pod *corev1.Pod) []string {
 func podMatters(before, after *corev1.Pod) bool {
 	return before.UID != after.UID || before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase ||
 		!before.DeletionTimestamp.Equal(after.DeletionTimestamp) ||
+		after.Annotations[util.AapsAnnotation] != "" && !maps.Equal(before.Labels, after.Labels) ||
 		!maps.Equal(before.Annotations, after.Annotations) && !announced(before.Annotations, after.Annotations)
 }
 
@@ -50,6 +51,9 @@ const (
 	byPodIndex       = "pod"              // IP objects by the key of their pod
 	byNamespaceIndex = "subnet-namespace" // subnets by the namespaces they name, and
 	bySelector       = "*"                // those that choose namespaces by labels
+	byOutsideIndex   = "pod/outside"      // pods by the outside addresses they wish for, and
+	everyOutside     = "*"                // those that wish for any
+	byVipIndex       = "pod/vip"          // pods by the Vips they name
 )
 
 // index adds an index to an informer.
@@ -101,9 +105,10 @@ func namespaceMatters(before, after *corev1.Namespace) bool {
 func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 	keys := c.seekers.of(func(seeker) bool { return true })
 	for _, lease := range c.IPAM.SubnetLeases(subnet.Name) {
-		if strings.Contains(lease.Owner, "/") {
-			keys = append(keys, lease.Owner)
-		}
+		keys = append(keys, podOf(lease.Owner))
+	}
+	if subnet.Name == c.ExternalSwitch {
+		keys = append(keys, c.wishing(byOutsideIndex, everyOutside)...)
 	}
 	return keys
 }

@@ -47,23 +47,32 @@ type Sources struct {
 
 type controller struct {
 	Deps
+	loop    *reconcile.Loop
 	own     *reconcile.Fresh[*v1.Vip]
 	vips    listers.VipLister
-	index   cache.Indexer
+	index   cache.Indexer // Vips
+	byUser  cache.Indexer // pods
 	subnets listers.SubnetLister
 	pods    corelisters.PodLister
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
-	c := &controller{Deps: deps, vips: sources.Vips.Lister(), index: sources.Vips.Informer().GetIndexer()}
+	c := &controller{
+		Deps: deps, vips: sources.Vips.Lister(), index: sources.Vips.Informer().GetIndexer(), byUser: sources.Pods.Informer().GetIndexer(),
+	}
 	loop := reconcile.New(Name, 1, c.sync)
-	if err := sources.Vips.Informer().AddIndexers(cache.Indexers{subnetIndex: bySubnet}); err != nil {
+	c.loop = loop
+	if err := sources.Vips.Informer().AddIndexers(cache.Indexers{subnetIndex: bySubnet, addressIndex: byAddress}); err != nil {
+		loop.Fail(err)
+	}
+	if err := sources.Pods.Informer().AddIndexers(cache.Indexers{userIndex: byUser}); err != nil {
 		loop.Fail(err)
 	}
 	c.own = reconcile.WatchFresh(loop, sources.Vips, c.keysForVip)
 	c.subnets = reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
 	c.pods = reconcile.Watch(loop, sources.Pods, keysForPod, podMatters)
+	deps.IPAM.OnRelease(c.released)
 	deps.NB.OnDrift(Name, loop.Add)
 	return loop
 }
@@ -75,7 +84,7 @@ func (c *controller) sync(ctx context.Context, name string) error {
 		if err := c.apply(ctx, name, nil); err != nil {
 			return err
 		}
-		c.IPAM.ReleaseOwner(leaseOwner(name))
+		c.IPAM.ReleaseOwner(util.VipLeaseOwner(name))
 		return nil
 	case !vip.DeletionTimestamp.IsZero():
 		return c.finalize(ctx, vip)
@@ -84,6 +93,7 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	in, err := c.gather(vip)
 	if err == nil {
 		in.lease, err = c.claim(in)
+		in.user = c.userOf(name, in.lease)
 	}
 	if err == nil {
 		if !reconcile.HasFinalizer(vip) && len(rows(in)) > 0 {
@@ -121,13 +131,15 @@ func (c *controller) claim(in inputs) (ipam.Lease, error) {
 
 // finalize gives the address back when no pod has it any more, and then lets the object go.
 func (c *controller) finalize(ctx context.Context, vip *v1.Vip) error {
-	if port := vip.Labels[util.IPReservedLabel]; port != "" {
-		return c.publish(ctx, vip, vip.DeepCopy(), reconcile.Blocked(util.ReasonVipInUse, "vip '%s' is in use by pod %s", vip.Name, port))
+	for _, lease := range c.IPAM.Leases(util.VipLeaseOwner(vip.Name)) {
+		if port := c.userOf(vip.Name, lease); port != "" {
+			return c.publish(ctx, vip, vip.DeepCopy(), reconcile.Blocked(util.ReasonVipInUse, "vip '%s' is in use by pod %s", vip.Name, port))
+		}
 	}
 	if err := c.apply(ctx, vip.Name, nil); err != nil {
 		return err
 	}
-	c.IPAM.ReleaseOwner(leaseOwner(vip.Name))
+	c.IPAM.ReleaseOwner(util.VipLeaseOwner(vip.Name))
 	free := vip.DeepCopy()
 	reconcile.RemoveFinalizer(free)
 	if _, err := c.patch(ctx, vip, free); err != nil && !apierrors.IsNotFound(err) {

@@ -17,10 +17,6 @@ func invalid(format string, args ...any) error {
 	return reconcile.Invalid(util.ReasonVipInvalid, format, args...)
 }
 
-// leaseOwner is who holds a Vip's address in IPAM. It cannot be taken for an OvnEip or node of the same name, and tells
-// others who has what they want.
-func leaseOwner(name string) string { return "Vip " + name }
-
 // isVirtual: the address has no port of its own but answers at those of pods. Without a namespace it is an address only.
 func isVirtual(vip *v1.Vip) bool { return vip.Spec.Type == "" && vip.Spec.Namespace != "" }
 
@@ -35,7 +31,8 @@ func portName(vip *v1.Vip) string {
 // request is what a Vip asks of IPAM. What was granted cannot be changed.
 func request(in inputs) (ipam.Request, error) {
 	vip := in.vip
-	r := ipam.Request{Owner: leaseOwner(vip.Name), NIC: portName(vip), MAC: vip.Spec.MacAddress}
+	r := ipam.Request{Owner: util.VipLeaseOwner(vip.Name), NIC: portName(vip), MAC: vip.Spec.MacAddress}
+	r.ShareWith = func(l ipam.Lease) bool { return slices.Contains(in.users, l.Owner) }
 	if vip.Spec.Type == util.VipTypeSwitchLB { // the MAC is the router's
 		r.MAC, r.NoMAC = "", true
 	}
@@ -74,9 +71,7 @@ func granted(in inputs) *v1.Vip {
 		after.Labels = map[string]string{}
 	}
 	after.Labels[util.SubnetLabel] = in.subnet.Name
-	if _, ok := after.Labels[util.IPReservedLabel]; !ok {
-		after.Labels[util.IPReservedLabel] = ""
-	}
+	after.Labels[util.IPReservedLabel] = in.user
 	s := &after.Status
 	s.Type, s.V4ip, s.V6ip, s.Mac = spec.Type, spec.V4ip, spec.V6ip, spec.MacAddress
 	s.Selector = slices.Clone(spec.Selector)
@@ -124,7 +119,10 @@ func Holdings(vips []*v1.Vip) []ipam.Holding {
 	})
 	held := make([]ipam.Holding, 0, len(sorted))
 	for _, vip := range sorted {
-		h := ipam.Holding{Lease: ipam.Lease{Subnet: vip.Spec.Subnet, Owner: leaseOwner(vip.Name), NIC: portName(vip), MAC: vip.Status.Mac}}
+		h := ipam.Holding{
+			Lease:       ipam.Lease{Subnet: vip.Spec.Subnet, Owner: util.VipLeaseOwner(vip.Name), NIC: portName(vip), MAC: vip.Status.Mac},
+			AllowShared: vip.Labels[util.IPReservedLabel] != "", // with the pod that uses it
+		}
 		if vip.Spec.Type == util.VipTypeSwitchLB {
 			h.MAC = ""
 		}

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -15,8 +16,12 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// subnetIndex has the Vips of a subnet.
-const subnetIndex = "vip/subnet"
+// Indexes of the caches. Their names are this package's, because other controllers index the same caches.
+const (
+	subnetIndex  = "vip/subnet"  // Vips by subnet
+	addressIndex = "vip/address" // Vips by subnet and address, granted or asked for
+	userIndex    = "vip/user"    // pods by the Vip whose address they take for their own
+)
 
 // inputs are everything the rows and the status of one Vip depend on.
 type inputs struct {
@@ -25,8 +30,11 @@ type inputs struct {
 	vpc    string
 	// pods that may answer for the address, by name.
 	pods []*corev1.Pod
-	// lease is known after the claim.
+	// users are the pods, namespace/name, that ask to have the address for their own.
+	users []string
+	// lease is known after the claim, and so is user, the port that has the address for its own.
 	lease ipam.Lease
+	user  string
 }
 
 func (c *controller) gather(vip *v1.Vip) (inputs, error) {
@@ -48,16 +56,22 @@ func (c *controller) gather(vip *v1.Vip) (inputs, error) {
 	if in.vpc == "" {
 		in.vpc = c.DefaultVpc
 	}
-	selector, err := selectorOf(vip)
-	if err != nil || !isVirtual(vip) {
-		return in, err
+	if in.users, err = c.byUser.IndexKeys(userIndex, vip.Name); err != nil {
+		return in, fmt.Errorf("users of vip %s: %w", vip.Name, err)
+	}
+	selector, err := util.VipSelector(vip.Spec.Selector)
+	if err != nil {
+		return in, invalid("%v", err)
+	}
+	if !isVirtual(vip) {
+		return in, nil
 	}
 	pods, err := c.pods.Pods(vip.Spec.Namespace).List(selector)
 	if err != nil {
 		return in, fmt.Errorf("list pods of vip %s: %w", vip.Name, err)
 	}
 	for _, pod := range pods {
-		if slices.Contains(keysForPod(pod), vip.Name) && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+		if slices.Contains(allowed(pod), vip.Name) && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			in.pods = append(in.pods, pod)
 		}
 	}
@@ -65,25 +79,20 @@ func (c *controller) gather(vip *v1.Vip) (inputs, error) {
 	return in, nil
 }
 
-// selectorOf reads the "key: value" entries, all of which have to match.
-func selectorOf(vip *v1.Vip) (labels.Selector, error) {
-	set := labels.Set{}
-	for _, entry := range vip.Spec.Selector {
-		key, value, ok := strings.Cut(entry, ":")
-		if key = strings.TrimSpace(key); !ok || key == "" {
-			return nil, invalid("selector %q is not \"key: value\"", entry)
-		}
-		set[key] = strings.TrimSpace(value)
+// keysForPod are the Vips that a pod asks to answer for or to have.
+func keysForPod(pod *corev1.Pod) []string { return append(allowed(pod), wanted(pod)...) }
+
+// wanted is the Vip whose address a pod takes for its own, if any.
+func wanted(pod *corev1.Pod) []string {
+	name := strings.TrimSpace(pod.Annotations[util.VipAnnotation])
+	if name == "" || pod.Spec.HostNetwork {
+		return nil
 	}
-	selector, err := set.AsValidatedSelector()
-	if err != nil {
-		return nil, invalid("selector: %v", err)
-	}
-	return selector, nil
+	return []string{name}
 }
 
-// keysForPod are the Vips that a pod asks to answer for.
-func keysForPod(pod *corev1.Pod) []string {
+// allowed are the Vips that a pod asks to answer for.
+func allowed(pod *corev1.Pod) []string {
 	text := pod.Annotations[util.AapsAnnotation]
 	if text == "" {
 		return nil
@@ -96,7 +105,12 @@ func keysForPod(pod *corev1.Pod) []string {
 }
 
 func podMatters(before, after *corev1.Pod) bool {
-	return before.Annotations[util.AapsAnnotation] != after.Annotations[util.AapsAnnotation] ||
+	for _, key := range []string{util.AapsAnnotation, util.VipAnnotation, util.Key(util.OvnProvider, util.Allocated)} {
+		if before.Annotations[key] != after.Annotations[key] {
+			return true
+		}
+	}
+	return before.Annotations[util.Key(util.OvnProvider, util.IPAddress)] != after.Annotations[util.Key(util.OvnProvider, util.IPAddress)] ||
 		!labels.Equals(before.Labels, after.Labels) || before.Status.Phase != after.Status.Phase
 }
 
@@ -110,6 +124,55 @@ func bySubnet(object any) ([]string, error) {
 		return []string{vip.Spec.Subnet}, nil
 	}
 	return nil, nil
+}
+
+// byAddress are the places of a Vip in the address books, those it asks for and those it has.
+func byAddress(object any) ([]string, error) {
+	vip, ok := object.(*v1.Vip)
+	if !ok {
+		return nil, nil
+	}
+	var keys []string
+	for _, address := range []string{vip.Spec.V4ip, vip.Spec.V6ip, vip.Status.V4ip, vip.Status.V6ip} {
+		if addr, err := netip.ParseAddr(address); err == nil {
+			keys = append(keys, vip.Spec.Subnet+"/"+addr.String())
+		}
+	}
+	return keys, nil
+}
+
+func byUser(object any) ([]string, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		return wanted(pod), nil
+	}
+	return nil, nil
+}
+
+// released wakes the Vips that have or want an address that somebody else gave back.
+func (c *controller) released(lease ipam.Lease) {
+	for _, addr := range lease.Addresses() {
+		keys, err := c.index.IndexKeys(addressIndex, lease.Subnet+"/"+addr.String())
+		if err != nil {
+			continue
+		}
+		for _, key := range keys {
+			if lease.Owner != util.VipLeaseOwner(key) {
+				c.loop.Add(key)
+			}
+		}
+	}
+}
+
+// userOf is the port that has a Vip's address for its own, "" for none.
+func (c *controller) userOf(vip string, lease ipam.Lease) string {
+	for _, addr := range lease.Addresses() {
+		for _, holder := range c.IPAM.Holders(lease.Subnet, addr) {
+			if holder.Owner != util.VipLeaseOwner(vip) {
+				return holder.NIC
+			}
+		}
+	}
+	return ""
 }
 
 // keysForVip: one that goes may leave its address to those that wait for one.

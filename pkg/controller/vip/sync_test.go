@@ -20,6 +20,7 @@ type vips struct {
 	*controllertest.Fixture
 	t    *testing.T
 	book *ipam.IPAM
+	held []ipam.Holding // by pods, in an earlier life
 }
 
 func start(t *testing.T, objects ...runtime.Object) *vips {
@@ -31,11 +32,11 @@ func start(t *testing.T, objects ...runtime.Object) *vips {
 
 func (w *vips) build(f *controllertest.Fixture) []*reconcile.Loop {
 	var loops []*reconcile.Loop
-	loops, w.book = build(w.t, f)
+	loops, w.book = build(w.t, f, w.held...)
 	return loops
 }
 
-func build(t testing.TB, f *controllertest.Fixture) ([]*reconcile.Loop, *ipam.IPAM) {
+func build(t testing.TB, f *controllertest.Fixture, pods ...ipam.Holding) ([]*reconcile.Loop, *ipam.IPAM) {
 	book := ipam.New()
 	if err := book.SetSubnet(ipam.Spec{Name: "vpc1-subnet1", CIDRBlock: "192.168.0.0/24", Gateway: "192.168.0.1"}); err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func build(t testing.TB, f *controllertest.Fixture) ([]*reconcile.Loop, *ipam.IP
 	for i := range list.Items {
 		held[i] = &list.Items[i]
 	}
-	for _, err := range book.Rebuild(Holdings(held)) {
+	for _, err := range book.Rebuild(append(pods, Holdings(held)...)) {
 		t.Logf("rebuild: %v", err)
 	}
 	kinds := f.Informers.Kubeovn().V1()
@@ -211,14 +212,68 @@ func TestInUse(t *testing.T) {
 	if got := w.ready(vip, false); !strings.Contains(got.Message, "does not support change of v4ip from 192.168.0.9 to 192.168.0.10") {
 		t.Errorf("it says %q", got.Message)
 	}
-	w.edit(vip, func(v *v1.Vip) { v.Spec.V4ip, v.Labels[util.IPReservedLabel] = "192.168.0.9", "web.ns1" })
+	w.edit(vip, func(v *v1.Vip) { v.Spec.V4ip = "192.168.0.9" })
 	w.ready(vip, true)
+	w.use(vip, "web")
 	w.Delete(vip)
 	w.Eventually("the user is named", func() bool {
 		return strings.Contains(w.ready(vip, false).Message, "vip 'v' is in use by pod web.ns1")
 	})
-	w.edit(vip, func(v *v1.Vip) { v.Labels[util.IPReservedLabel] = "" })
+	w.book.ReleaseOwner("ns1/web")
 	w.gone(vip)
+}
+
+// user is a pod that takes a Vip's address for its own.
+func user(name, vip string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns1", Name: name, Annotations: map[string]string{util.VipAnnotation: vip}}}
+}
+
+// use does what the pod controller does for a user: it shares the lease of the Vip and tells the pod.
+func (w *vips) use(vip *v1.Vip, name string) {
+	w.t.Helper()
+	s := controllertest.Stored(w.Fixture, vip).Status
+	addrs, err := util.ParseAddrs(util.JoinDual(s.V4ip, s.V6ip))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, err = w.book.Claim("vpc1-subnet1", ipam.Request{
+		Owner: "ns1/" + name, NIC: name + ".ns1", Addresses: addrs, MAC: s.Mac,
+		ShareWith: func(l ipam.Lease) bool { return l.Owner == util.VipLeaseOwner(vip.Name) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	pod := user(name, vip.Name)
+	pod.Annotations[util.Key(util.OvnProvider, util.Allocated)] = "true"
+	w.Create(pod)
+}
+
+// The label names the port that has the address, from when the pod has it until it gives it back, across a restart, and the
+// address is the Vip's all the time.
+func TestUser(t *testing.T) {
+	vip := vipOf("v", fixed("192.168.0.9", "00:00:00:00:00:09"))
+	w := start(t, subnet1(), vip)
+	w.ready(vip, true)
+	reserved := func(want string) {
+		t.Helper()
+		w.Eventually("label "+want, func() bool { return controllertest.Stored(w.Fixture, vip).Labels[util.IPReservedLabel] == want })
+	}
+	w.use(vip, "web")
+	reserved("web.ns1")
+	w.held = []ipam.Holding{{Lease: w.book.Leases("ns1/web")[0]}}
+	w.Restart(w.build)
+	w.Settle()
+	w.ready(vip, true)
+	reserved("web.ns1")
+	w.book.ReleaseOwner("ns1/web")
+	reserved("")
+	if leases := w.book.SubnetLeases("vpc1-subnet1"); len(leases) != 1 || leases[0].Owner != "Vip v" {
+		t.Errorf("leases %+v", leases)
+	}
+	w.Settle()
+	if len(w.Events.Events) > 0 {
+		t.Errorf("event %q", <-w.Events.Events)
+	}
 }
 
 // After a restart everybody has what he had.
