@@ -86,8 +86,13 @@ func (n *node) stopVswitchd() {
 // state prints addresses and routes of the two devices, link-local ones left out.
 func (n *node) state() string {
 	n.t.Helper()
+	return n.stateOf("eth1", "br-phy")
+}
+
+func (n *node) stateOf(devices ...string) string {
+	n.t.Helper()
 	var out []string
-	for _, name := range []string{"eth1", "br-phy"} {
+	for _, name := range devices {
 		link, err := netlink.LinkByName(name)
 		if err != nil {
 			continue
