@@ -51,7 +51,7 @@ func links(bridges *bridge.Manager) ([]node.Link, error) {
 			addresses = append(addresses, bridges.Lost(a.Name)...)
 		}
 		out = append(out, node.Link{
-			Name: a.Name, MTU: a.MTU, Loopback: a.Flags&net.FlagLoopback != 0, Bridge: ports[a.Name], Addresses: addresses,
+			Name: a.Name, MTU: a.MTU, Loopback: a.Flags&net.FlagLoopback != 0, Bridge: ports[a.Name], Former: bridge.FormerName(l), Addresses: addresses,
 		})
 	}
 	return out, nil

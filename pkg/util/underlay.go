@@ -14,6 +14,9 @@ const (
 	OvsOwnNetworks = "kube-ovn-networks"
 )
 
+// ExternalGatewaySwitch is the default name of the external gateway's network (node.md 5).
+const ExternalGatewaySwitch = "external"
+
 // Keys in external_ids that tell the daemon how a bridge came about.
 const (
 	// BridgeExchanged on a Bridge, "true": it has the name its NIC had, and the NIC that of the bridge (node.md 4.2).
