@@ -155,6 +155,7 @@ func (o *options) readNode(r raw, getenv func(string) string) error {
 		}
 		o.config.NodeName = strings.ToLower(name)
 	}
+	o.config.SysctlDir = getenv("SYSCTL_NET_DIR")
 	o.config.Pod = types.NamespacedName{Namespace: getenv("POD_NAMESPACE"), Name: getenv("POD_NAME")}
 	return nil
 }

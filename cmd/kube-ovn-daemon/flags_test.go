@@ -63,7 +63,7 @@ func TestAllFlags(t *testing.T) {
 		"--tls-min-version=", "--tls-max-version=", "--tls-cipher-suites=", "--non-primary-cni-mode=true", "--node-name=old", "--secure-serving=false",
 		"--logtostderr=false", "--alsologtostderr=true", "--log_file=/l", "--log_file_max_size=200", "--v=3",
 	}
-	o, err := parse(args, env("POD_IP=10.0.0.1", "ENABLE_BIND_LOCAL_IP=true", "POD_NAME=p", "POD_NAMESPACE=ns"))
+	o, err := parse(args, env("POD_IP=10.0.0.1", "ENABLE_BIND_LOCAL_IP=true", "POD_NAME=p", "POD_NAMESPACE=ns", "SYSCTL_NET_DIR=/host/net"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestAllFlags(t *testing.T) {
 		o.ovsEndpoint != "unix:/o" || o.logFile != "/l" || o.logPerm != 0o600 || !slices.Equal(c.Serving.Addresses, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 		t.Errorf("options %+v", o)
 	}
-	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.GatewayConfigNamespace != "net" || c.Pod.String() != "ns/p" {
+	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.GatewayConfigNamespace != "net" || c.Pod.String() != "ns/p" || c.SysctlDir != "/host/net" {
 		t.Errorf("options of networks %+v", o)
 	}
 	want := []string{"--default-interface-name", "--enable-tproxy", "--ovs-vsctl-concurrency"}

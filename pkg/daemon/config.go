@@ -31,6 +31,8 @@ type Config struct {
 	// NonPrimary: another plugin is the primary network; the gateway's rules, the check of ovn0 and the node condition are
 	// not ours.
 	NonPrimary bool
+	// SysctlDir is where /proc/sys/net can be written; "": there.
+	SysctlDir string
 	// GatewayConfigNamespace holds the ConfigMap of the external gateway.
 	GatewayConfigNamespace string
 	// Pod is this daemon's own; its annotations tell what is wrong with provider networks. Empty outside of a cluster.

@@ -94,7 +94,7 @@ func (d *Daemon) rise(ctx context.Context, group *errgroup.Group) error {
 	if err := d.awaitDatapath(ctx); err != nil {
 		return err
 	}
-	d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
+	d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, SysctlDir: d.cfg.SysctlDir, Background: ctx})
 	d.watches = d.newWatches()
 	recorder := d.recorder(ctx)
 	d.networks.recorder = recorder

@@ -5,15 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/kubeovn/kube-ovn/pkg/daemon/bridge"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/node"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
+
+// networkTimeout bounds the wait for vswitchd to open the NIC of one provider network.
+const networkTimeout = 10 * time.Second
 
 // gatherNetworks reads what decides about the networks outside of the cluster.
 func (d *Daemon) gatherNetworks(in *node.Inputs) (err error) {
@@ -53,8 +58,7 @@ func (d *Daemon) applyNetworks(ctx context.Context, in node.Inputs, s node.State
 	errs := []error{d.mapNetworks(ctx, s), d.removeBridges(ctx, s)}
 	failed := map[string]string{}
 	for _, spec := range s.Bridges {
-		spec.Protected = d.cfg.Protected
-		err := d.bridges.Attach(ctx, spec)
+		err := d.attachNetwork(ctx, spec)
 		if err == nil {
 			continue
 		}
@@ -75,6 +79,14 @@ func (d *Daemon) applyNetworks(ctx context.Context, in node.Inputs, s node.State
 		return errors.Join(append(errs, errMap)...) // an end of ours is no news
 	}
 	return errors.Join(append(errs, errMap, d.tellNetworks(ctx, s.Providers, failed))...)
+}
+
+// attachNetwork gives up sooner than the tunnel does: other parts of the next pass wait behind it.
+func (d *Daemon) attachNetwork(ctx context.Context, spec bridge.Spec) error {
+	ctx, cancel := context.WithTimeout(ctx, networkTimeout)
+	defer cancel()
+	spec.Protected = d.cfg.Protected
+	return d.bridges.Attach(ctx, spec)
 }
 
 // mapNetworks tells ovn-controller which of the wanted networks are on which of the bridges that are there.

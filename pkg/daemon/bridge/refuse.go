@@ -46,7 +46,7 @@ func (m *Manager) refuse(s Spec, nic netlink.Link) error {
 	}
 	for _, r := range routes {
 		if ones, _ := maskOf(r.Dst).Size(); ones == 0 && r.Table == unix.RT_TABLE_MAIN {
-			return &RefusedError{name, "it carries the default route, which would fail whenever vswitchd restarts; choose another NIC with --iface or the node annotation " + util.TunnelInterfaceAnnotation}
+			return &RefusedError{name, "it carries the default route, which would fail whenever vswitchd restarts" + s.advice()}
 		}
 	}
 	for _, ip := range s.Protected {
@@ -106,4 +106,12 @@ func describe(o ovs.Observation) string {
 		return owner
 	}
 	return "unknown"
+}
+
+// advice says who chose the NIC.
+func (s Spec) advice() string {
+	if s.Name != util.TunnelBridge {
+		return ""
+	}
+	return "; choose another NIC with --iface or the node annotation " + util.TunnelInterfaceAnnotation
 }
