@@ -24,11 +24,14 @@ const (
 // links lists the node's devices without those of pods. A bridge of ours that lost its addresses has those that its row
 // remembers, and a NIC whose bridge is gone those that it brought: they must come back.
 func links(bridges *bridge.Manager) ([]node.Link, error) {
-	all, err := netlink.LinkList()
+	all, err := link.All()
 	if err != nil {
-		return nil, fmt.Errorf("list devices: %w", err)
+		return nil, err
 	}
-	ports := bridges.Bridges()
+	ports, err := bridges.Bridges()
+	if err != nil {
+		return nil, err
+	}
 	ours := map[string]bool{}
 	for _, b := range ports {
 		ours[b] = true

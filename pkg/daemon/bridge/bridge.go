@@ -67,7 +67,10 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 	if err != nil {
 		return err
 	}
-	bridges := m.Bridges()
+	bridges, err := m.Bridges()
+	if err != nil {
+		return err
+	}
 	attached := bridges[s.NIC] == s.Name
 	if err := m.refuse(s, nic); err != nil {
 		return err
@@ -250,7 +253,11 @@ func (m *Manager) Detach(ctx context.Context, s Spec) error {
 // Remove detaches whatever NIC a bridge of ours has; everything it needs to know is in the bridge's rows.
 func (m *Manager) Remove(ctx context.Context, name string) error {
 	s := Spec{Name: name}
-	for nic, bridge := range m.Bridges() {
+	bridges, err := m.Bridges()
+	if err != nil {
+		return fmt.Errorf("remove bridge %s: %w", name, err) // its NIC would be left without addresses
+	}
+	for nic, bridge := range bridges {
 		if bridge == name {
 			s.NIC = nic
 		}
@@ -262,14 +269,15 @@ func (m *Manager) Remove(ctx context.Context, name string) error {
 func (m *Manager) Names() []string { return m.vswitch.Owners(OwnerKind) }
 
 // Bridges maps the NICs in our bridges to their bridge; ports that Open vSwitch itself made are left out.
-func (m *Manager) Bridges() map[string]string {
+func (m *Manager) Bridges() (map[string]string, error) {
+	ports, err := m.ports()
 	out := map[string]string{}
-	for _, p := range m.ports() {
+	for _, p := range ports {
 		if p.name != p.bridge && p.vlanDevice == "" {
 			out[p.name] = p.bridge
 		}
 	}
-	return out
+	return out, err
 }
 
 // ownPort is a device that is a port of a bridge of ours.
@@ -278,14 +286,14 @@ type ownPort struct {
 	vlanDevice   string // whose addresses an internal port has
 }
 
-func (m *Manager) ports() []ownPort {
+func (m *Manager) ports() ([]ownPort, error) {
 	bridges := m.Names()
 	if len(bridges) == 0 {
-		return nil
+		return nil, nil
 	}
-	links, err := netlink.LinkList()
+	links, err := link.All()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var out []ownPort
 	for _, l := range links {
@@ -297,7 +305,7 @@ func (m *Manager) ports() []ownPort {
 			out = append(out, ownPort{name, bridge, iface.ExternalIDs[util.IfaceVlanDevice]})
 		}
 	}
-	return out
+	return out, nil
 }
 
 func (s Spec) owner() ovs.Owner { return ovs.Owner{Kind: OwnerKind, Key: s.Name} }

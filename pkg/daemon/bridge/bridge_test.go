@@ -250,8 +250,8 @@ func TestAttachAndDetach(t *testing.T) {
 
 	n.attach()
 	n.expect("attached again", "br-phy")
-	if got := n.manager.Bridges(); len(got) != 1 || got["eth1"] != "br-phy" {
-		t.Errorf("ports of our bridges: %v", got)
+	if got, err := n.manager.Bridges(); err != nil || len(got) != 1 || got["eth1"] != "br-phy" {
+		t.Errorf("ports of our bridges: %v, %v", got, err)
 	}
 	if dropped, err := ingress.Dropped("eth1"); err != nil || !dropped {
 		t.Errorf("the host still hears eth1: %v", err)

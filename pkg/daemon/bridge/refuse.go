@@ -30,7 +30,11 @@ func (m *Manager) refuse(s Spec, nic netlink.Link) error {
 			return &RefusedError{name, "it belongs to " + l.Attrs().Name}
 		}
 	}
-	bridge, attached := m.Bridges()[name]
+	bridges, err := m.Bridges()
+	if err != nil {
+		return err
+	}
+	bridge, attached := bridges[name]
 	if attached && bridge != s.Name {
 		return &RefusedError{name, "bridge " + bridge + " has it already"}
 	}

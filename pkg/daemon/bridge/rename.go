@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 
+	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/link"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -130,11 +131,14 @@ func FormerName(nic netlink.Link) string {
 // RestoreNames gives NICs back their names which no bridge has any more, as a daemon leaves them that died while it removed
 // the bridge. exchanged are the NICs, by the name they have in their bridge, that stay as they are.
 func (m *Manager) RestoreNames(ctx context.Context, exchanged []string) error {
-	links, err := netlink.LinkList()
+	links, err := link.All()
 	if err != nil {
-		return fmt.Errorf("list devices: %w", err)
+		return err
 	}
-	bridges := m.Bridges()
+	bridges, err := m.Bridges()
+	if err != nil {
+		return err
+	}
 	var wrong []error
 	for _, l := range links {
 		name := l.Attrs().Name

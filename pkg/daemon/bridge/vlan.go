@@ -54,7 +54,11 @@ func (m *Manager) takeVLANs(ctx context.Context, s Spec) error {
 
 // releaseVLANs gives back what the ports of a bridge have taken from VLAN devices, but for those that stay.
 func (m *Manager) releaseVLANs(bridge string, stay []VLANPort) error {
-	for _, p := range m.ports() {
+	ports, err := m.ports()
+	if err != nil {
+		return err
+	}
+	for _, p := range ports {
 		if p.bridge != bridge || p.vlanDevice == "" ||
 			slices.ContainsFunc(stay, func(v VLANPort) bool { return v.Name == p.name && v.Device == p.vlanDevice }) {
 			continue
@@ -105,11 +109,14 @@ func createVLAN(name, provider string) (netlink.Link, error) {
 
 // RemoveVLANs deletes the VLAN devices that were made for provider networks, but for those in keep.
 func (m *Manager) RemoveVLANs(keep []string) error {
-	links, err := netlink.LinkList()
+	links, err := link.All()
 	if err != nil {
-		return fmt.Errorf("list devices: %w", err)
+		return err
 	}
-	bridges := m.Bridges()
+	bridges, err := m.Bridges()
+	if err != nil {
+		return err
+	}
 	var wrong []error
 	for _, l := range links {
 		name := l.Attrs().Name
