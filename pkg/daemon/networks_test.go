@@ -177,7 +177,7 @@ func (m *machine) expectEvent(kind, name, reason, text string) {
 func (m *machine) underlay(subnet, network, port string, tag int) {
 	m.t.Helper()
 	rows := []ovs.Row{
-		ovs.LogicalSwitch{Name: subnet}, ovs.LogicalSwitchPort{Switch: subnet, Name: port},
+		ovs.LogicalSwitch{Name: subnet}, ovs.LogicalSwitchPort{Switch: subnet, Name: port, Addresses: []string{"unknown"}},
 		ovs.LogicalSwitchPort{
 			Switch: subnet, Name: "localnet." + subnet, Type: "localnet", Addresses: []string{"unknown"}, Tag: tag,
 			Options: map[string]string{"network_name": network},
@@ -198,6 +198,12 @@ func (m *machine) patched(subnet, bridge string) {
 		}
 		return nil
 	})
+}
+
+// reachesOutside waits until a port of this node reaches an address on the physical network.
+func (m *machine) reachesOutside(address, port string) {
+	m.t.Helper()
+	m.contains("ping -c 1 -W 1 -I "+port+" "+address, "1 received")
 }
 
 // Seed 000: two provider networks name one NIC. The one that came first has it, the other one shares the bridge.
@@ -227,6 +233,10 @@ func TestS002TwoProviderNetworksOnOneNIC(t *testing.T) {
 	m.underlay("net0", "extra", "under2", 0)
 	m.patched("net204", "br-external204")
 	m.patched("net0", "br-external204")
+	m.outside("ip", "addr", "add", "10.7.0.1/24", "dev", "far-vlan")
+	m.run("ip", "addr", "add", "10.7.0.2/24", "dev", "under2")
+	m.run("ip", "link", "set", "under2", "up")
+	m.reachesOutside("10.7.0.1", "under2")
 	m.awaitReady()
 	m.whole()
 
@@ -250,6 +260,7 @@ func TestS002TwoProviderNetworksOnOneNIC(t *testing.T) {
 	m.contains("ip -4 addr show br-extra", "10.5.204.13/24")
 	m.contains("ip route", "10.77.0.0/16 via 10.5.204.254 dev br-extra")
 	m.patched("net0", "br-extra")
+	m.reachesOutside("10.7.0.1", "under2")
 	m.lacks("ip link", "br-external204")
 
 	t.Log("the node is excluded")

@@ -230,6 +230,15 @@ func TestTunnel(t *testing.T) {
 			},
 			expect{"eth1", "", "10.1.0.3", 8900},
 		},
+		"bridge of a NIC, names exchanged": {
+			func(in *Inputs) {
+				in.Facts.Netdev = true
+				in.Config.Iface = "eth1"
+				in.Facts.Links[2] = Link{Name: "br-p", Former: "eth1", MTU: 9000, Bridge: "eth1"}
+				in.Facts.Links = append(in.Facts.Links, Link{Name: "eth1", MTU: 9000, Addresses: prefixes("10.1.0.3/24")})
+			},
+			expect{"eth1", "", "10.1.0.3", 8900},
+		},
 		"owner found on its bridge": {
 			func(in *Inputs) {
 				in.Facts.Netdev = true
