@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/daemon"
@@ -47,23 +48,21 @@ type raw struct {
 // later are flags of api.md 5.2 whose features are not here: they are accepted so that manifests work, and named in the log
 // when they ask for something.
 var later = map[string]string{
-	"default-provider-name":      "provider",
-	"default-interface-name":     "",
-	"external-gateway-config-ns": "kube-system",
-	"external-gateway-switch":    "external",
-	"kubelet-dir":                "/var/lib/kubelet",
-	"tcp-conn-check-port":        "8100",
-	"udp-conn-check-port":        "8101",
-	"ovs-vsctl-concurrency":      "100",
-	"cert-manager-issuer-name":   "kube-ovn",
-	"ovn-ipsec-cert-duration":    "63072000",
-	"tls-min-version":            "",
-	"tls-max-version":            "",
-	"tls-cipher-suites":          "",
+	"default-provider-name":    "provider",
+	"default-interface-name":   "",
+	"kubelet-dir":              "/var/lib/kubelet",
+	"tcp-conn-check-port":      "8100",
+	"udp-conn-check-port":      "8101",
+	"ovs-vsctl-concurrency":    "100",
+	"cert-manager-issuer-name": "kube-ovn",
+	"ovn-ipsec-cert-duration":  "63072000",
+	"tls-min-version":          "",
+	"tls-max-version":          "",
+	"tls-cipher-suites":        "",
 }
 
 // laterSwitches are those that are true or false, all false by default.
-var laterSwitches = []string{"enable-verbose-conn-check", "enable-tproxy", "enable-ovn-ipsec", "cert-manager-ipsec-cert", "mac-learning-fallback"}
+var laterSwitches = []string{"enable-verbose-conn-check", "enable-tproxy", "enable-ovn-ipsec", "cert-manager-ipsec-cert"}
 
 func (r *raw) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.install, "install-cni-config", false, "Copy the CNI configuration file and exit; without it the daemon does so when it is ready.")
@@ -91,6 +90,9 @@ func (r *raw) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.config.DetectConflicts, "enable-arp-detect-ip-conflict", true, "Probe for a pod's IPv4 address before the pod uses it.")
 	fs.BoolVar(&r.config.SetVxlanTxOff, "set-vxlan-tx-off", false, "Switch transmit checksums off on the kernel's VXLAN device.")
 	fs.BoolVar(&r.config.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface: no ovn0 check, no rules, no node condition.")
+	fs.BoolVar(&r.node.MACLearningFallback, "mac-learning-fallback", false, "Let provider bridges learn MACs where OVN's flows do not decide.")
+	fs.StringVar(&r.config.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
+	fs.StringVar(&r.node.GatewaySwitch, "external-gateway-switch", util.ExternalGatewaySwitch, "Network of the external gateway; its bridge is br-<network>.")
 	fs.StringVar(&r.logPerm, "log-perm", "640", "Mode of the log file.")
 	fs.StringVar(&r.nodeName, "node-name", "", "Name of this node; NODE_NAME of the environment wins.")
 	for name, value := range later {
@@ -153,6 +155,8 @@ func (o *options) readNode(r raw, getenv func(string) string) error {
 		}
 		o.config.NodeName = strings.ToLower(name)
 	}
+	o.config.SysctlDir = getenv("SYSCTL_NET_DIR")
+	o.config.Pod = types.NamespacedName{Namespace: getenv("POD_NAMESPACE"), Name: getenv("POD_NAME")}
 	return nil
 }
 
@@ -198,6 +202,9 @@ func (o *options) readRest(r raw) error {
 	}
 	if n := r.node.MTU; n != 0 && (n < 68 || n > 65535) {
 		return fmt.Errorf("--mtu %d: want 0, or 68 to 65535", n)
+	}
+	if name := r.node.GatewaySwitch; name == "" || len(util.ProviderBridge(name)) > 15 {
+		return fmt.Errorf("--external-gateway-switch %q: want 1 to 12 characters", name)
 	}
 	if n := r.serving.Port; n < 0 || n > 65535 {
 		return fmt.Errorf("--pprof-port %d: want 0 to 65535", n)

@@ -33,6 +33,7 @@ func TestDefaults(t *testing.T) {
 		"router": c.Node.ClusterRouter, "switch": c.Node.NodeSwitch, "type": c.Node.NetworkType, "csum": c.Node.EncapChecksum,
 		"dpdk": c.Node.DPDKIface, "port": c.Serving.Port, "metrics": c.Serving.Metrics, "pprof": c.Serving.Pprof, "addresses": len(c.Serving.Addresses),
 		"services": c.ServiceCIDRs[0].String(), "ovs": o.ovsEndpoint, "arp": c.DetectConflicts, "mirror": c.MirrorIface, "unused": len(o.unused),
+		"gateway": c.GatewayConfigNamespace + " " + c.Node.GatewaySwitch, "fallback": c.Node.MACLearningFallback,
 		"log": o.logPerm.String(), "ips": c.Node.PodIPs[1].String(),
 	}
 	want := map[string]any{
@@ -40,6 +41,7 @@ func TestDefaults(t *testing.T) {
 		"conf":   "/etc/cni/net.d /kube-ovn/01-kube-ovn.conflist 01-kube-ovn.conflist",
 		"router": "ovn-cluster", "switch": "join", "type": "geneve", "csum": true, "dpdk": "br-phy", "port": 10665, "metrics": true, "pprof": false,
 		"addresses": 0, "services": "10.96.0.0/12", "ovs": "unix:/run/openvswitch/db.sock", "arp": true, "mirror": "mirror0", "unused": 0,
+		"gateway": "kube-system external", "fallback": false,
 		"log": "-rw-r-----", "ips": "fd00::1",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -53,15 +55,15 @@ func TestAllFlags(t *testing.T) {
 		"--cni-conf-dir=/a", "--cni-conf-file=/b", "--cni-conf-name=c", "--iface=eth1,^ens", "--host-tunnel-src=true", "--dpdk-tunnel-iface=br-phy",
 		"--mtu=1400", "--enable-mirror=true", "--mirror-iface=mirror1", "--bind-socket=/s", "--ovs-socket=/o", "--kubeconfig=/k",
 		"--service-cluster-ip-range=10.96.0.0/12,fd00:10:96::/112", "--cluster-router=r", "--node-switch=j", "--encap-checksum=false",
-		"--enable-pprof=true", "--pprof-port=1", "--mac-learning-fallback=false", "--network-type=vxlan", "--default-provider-name=provider",
-		"--default-interface-name=eth2", "--external-gateway-config-ns=kube-system", "--external-gateway-switch=external204", "--enable-metrics=false",
+		"--enable-pprof=true", "--pprof-port=1", "--mac-learning-fallback=true", "--network-type=vxlan", "--default-provider-name=provider",
+		"--default-interface-name=eth2", "--external-gateway-config-ns=net", "--external-gateway-switch=external204", "--enable-metrics=false",
 		"--enable-arp-detect-ip-conflict=false", "--kubelet-dir=/var/lib/kubelet", "--enable-verbose-conn-check=false", "--tcp-conn-check-port=8100",
 		"--udp-conn-check-port=8101", "--enable-tproxy=true", "--ovs-vsctl-concurrency=50", "--enable-ovn-ipsec=false", "--cert-manager-ipsec-cert=false",
 		"--cert-manager-issuer-name=kube-ovn", "--ovn-ipsec-cert-duration=63072000", "--set-vxlan-tx-off=true", "--log-perm=600",
 		"--tls-min-version=", "--tls-max-version=", "--tls-cipher-suites=", "--non-primary-cni-mode=true", "--node-name=old", "--secure-serving=false",
 		"--logtostderr=false", "--alsologtostderr=true", "--log_file=/l", "--log_file_max_size=200", "--v=3",
 	}
-	o, err := parse(args, env("POD_IP=10.0.0.1", "ENABLE_BIND_LOCAL_IP=true"))
+	o, err := parse(args, env("POD_IP=10.0.0.1", "ENABLE_BIND_LOCAL_IP=true", "POD_NAME=p", "POD_NAMESPACE=ns", "SYSCTL_NET_DIR=/host/net"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,10 @@ func TestAllFlags(t *testing.T) {
 		o.ovsEndpoint != "unix:/o" || o.logFile != "/l" || o.logPerm != 0o600 || !slices.Equal(c.Serving.Addresses, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 		t.Errorf("options %+v", o)
 	}
-	want := []string{"--default-interface-name", "--enable-tproxy", "--external-gateway-switch", "--ovs-vsctl-concurrency"}
+	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.GatewayConfigNamespace != "net" || c.Pod.String() != "ns/p" || c.SysctlDir != "/host/net" {
+		t.Errorf("options of networks %+v", o)
+	}
+	want := []string{"--default-interface-name", "--enable-tproxy", "--ovs-vsctl-concurrency"}
 	slices.Sort(o.unused)
 	if !slices.Equal(o.unused, want) {
 		t.Errorf("flags without effect: %v, want %v", o.unused, want)
@@ -79,13 +84,15 @@ func TestAllFlags(t *testing.T) {
 
 func TestRefusedFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"--nosuch=1":                          "nosuch",
-		"extra":                               "extra",
-		"--network-type=gre":                  "network-type",
-		"--mtu=10":                            "mtu",
-		"--pprof-port=70000":                  "pprof-port",
-		"--service-cluster-ip-range=10.0.0/8": "service-cluster-ip-range",
-		"--log-perm=999":                      "log-perm",
+		"--nosuch=1":                 "nosuch",
+		"extra":                      "extra",
+		"--network-type=gre":         "network-type",
+		"--mtu=10":                   "mtu",
+		"--external-gateway-switch=": "external-gateway-switch",
+		"--external-gateway-switch=way-too-long-name": "external-gateway-switch",
+		"--pprof-port=70000":                          "pprof-port",
+		"--service-cluster-ip-range=10.0.0/8":         "service-cluster-ip-range",
+		"--log-perm=999":                              "log-perm",
 	} {
 		if _, err := parse([]string{args}, env("NODE_NAME=n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want an error about %s, got %v", args, want, err)

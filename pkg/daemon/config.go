@@ -3,6 +3,7 @@ package daemon
 import (
 	"net/netip"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned"
@@ -30,7 +31,13 @@ type Config struct {
 	// NonPrimary: another plugin is the primary network; the gateway's rules, the check of ovn0 and the node condition are
 	// not ours.
 	NonPrimary bool
-	Serving    Serving
+	// SysctlDir is where /proc/sys/net can be written; "": there.
+	SysctlDir string
+	// GatewayConfigNamespace holds the ConfigMap of the external gateway.
+	GatewayConfigNamespace string
+	// Pod is this daemon's own; its annotations tell what is wrong with provider networks. Empty outside of a cluster.
+	Pod     types.NamespacedName
+	Serving Serving
 }
 
 // CNIConf names the network configuration that tells the runtime that this node can run pods.

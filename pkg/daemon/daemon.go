@@ -47,7 +47,9 @@ type Daemon struct {
 	tunnelled chan int // gets the MTU of pods when the tunnel NIC is in place for the first time
 	once      sync.Once
 
-	state  atomic.Pointer[node.State] // of the last pass
+	state    atomic.Pointer[node.State] // of the last pass
+	networks networkTeller
+
 	health health
 	cni    gate
 }
@@ -92,9 +94,10 @@ func (d *Daemon) rise(ctx context.Context, group *errgroup.Group) error {
 	if err := d.awaitDatapath(ctx); err != nil {
 		return err
 	}
-	d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, Background: ctx})
+	d.ports = port.NewManager(d.deps.VSwitch, port.Config{Userspace: d.userspace, SysctlDir: d.cfg.SysctlDir, Background: ctx})
 	d.watches = d.newWatches()
 	recorder := d.recorder(ctx)
+	d.networks.recorder = recorder
 	early, err := server.New(d.serverConfig(recorder, 0))
 	if err != nil {
 		return fmt.Errorf("CNI server: %w", err)

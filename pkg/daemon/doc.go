@@ -2,7 +2,9 @@
 // binary.
 //
 // Key: the node; there is one state, recomputed whole at any change, at most every 200 ms, and every 30 s against edits from
-// outside. Reads nodes, subnets, service ranges and this node's pods. Writes the node's annotation with its chassis and its
-// condition NetworkUnavailable, events on pods, the CNI conf file, the rows of owners "node/<node>", "join/<node>" and
-// "mirror/<node>" in the vswitch database, and through its drivers ip sets, chains, routes and devices.
+// outside. Reads nodes, subnets, provider networks, VLANs, the ConfigMap of the external gateway, service ranges and this
+// node's pods. Writes the node's annotation with its chassis, its labels of provider networks and its condition
+// NetworkUnavailable, the annotation err_mesg of its own pod, events on pods, nodes and provider networks, the CNI conf file,
+// the rows of owners "node/<node>", "join/<node>", "mirror/<node>" and "networks/<node>" in the vswitch database, and through
+// its drivers bridges, ip sets, chains, routes and devices.
 package daemon

@@ -24,11 +24,14 @@ const (
 // links lists the node's devices without those of pods. A bridge of ours that lost its addresses has those that its row
 // remembers, and a NIC whose bridge is gone those that it brought: they must come back.
 func links(bridges *bridge.Manager) ([]node.Link, error) {
-	all, err := netlink.LinkList()
+	all, err := link.All()
 	if err != nil {
-		return nil, fmt.Errorf("list devices: %w", err)
+		return nil, err
 	}
-	ports := bridges.Bridges()
+	ports, err := bridges.Bridges()
+	if err != nil {
+		return nil, err
+	}
 	ours := map[string]bool{}
 	for _, b := range ports {
 		ours[b] = true
@@ -51,7 +54,7 @@ func links(bridges *bridge.Manager) ([]node.Link, error) {
 			addresses = append(addresses, bridges.Lost(a.Name)...)
 		}
 		out = append(out, node.Link{
-			Name: a.Name, MTU: a.MTU, Loopback: a.Flags&net.FlagLoopback != 0, Bridge: ports[a.Name], Addresses: addresses,
+			Name: a.Name, MTU: a.MTU, Loopback: a.Flags&net.FlagLoopback != 0, Bridge: ports[a.Name], Former: bridge.FormerName(l), Addresses: addresses,
 		})
 	}
 	return out, nil

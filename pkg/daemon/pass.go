@@ -41,6 +41,9 @@ func (d *Daemon) gather() (node.Inputs, error) {
 		return in, fmt.Errorf("list subnets: %w", err)
 	}
 	in.Nodes, in.Subnets = nodes, subnets
+	if err := d.gatherNetworks(&in); err != nil {
+		return in, err
+	}
 	if in.ServiceCIDRs, err = d.serviceCIDRs(); err != nil {
 		return in, err
 	}
@@ -86,7 +89,7 @@ func (d *Daemon) pass(ctx context.Context) error {
 	d.tell(ctx, &s)
 	errs := []error{d.publishChassis(ctx, in), d.applyTunnel(ctx, s), d.applyMirror(ctx)}
 	if d.cfg.NonPrimary {
-		return errors.Join(append(errs, d.applyJoin(ctx, s.Join), d.removeRules(ctx))...)
+		return errors.Join(append(errs, d.applyJoin(ctx, s.Join), d.removeRules(ctx), d.applyNetworks(ctx, in, s))...)
 	}
 	sets, errRules := ipset.Driver{}, error(nil)
 	errSets := sets.Ensure(s.Sets)
@@ -99,7 +102,8 @@ func (d *Daemon) pass(ctx context.Context) error {
 	if errSets == nil && errRules == nil {
 		errs = append(errs, sets.Prune(ctx, s.Sets))
 	}
-	return errors.Join(errs...)
+	// Last, because it may wait for vswitchd to open a NIC.
+	return errors.Join(append(errs, d.applyNetworks(ctx, in, s))...)
 }
 
 // tell keeps the state for the other loops and logs its problems when they are new.

@@ -26,18 +26,23 @@ import (
 	kubeovninformers "github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/bridge"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // watches are the caches of the API that the daemon reads.
 type watches struct {
 	cluster informers.SharedInformerFactory
 	local   informers.SharedInformerFactory
+	gateway informers.SharedInformerFactory // one ConfigMap
 	kubeovn externalversions.SharedInformerFactory
 
-	nodes    coreinformers.NodeInformer
-	pods     coreinformers.PodInformer // of this node
-	subnets  kubeovninformers.SubnetInformer
-	services networkinglisters.ServiceCIDRLister // nil where the API server does not have the kind
+	nodes     coreinformers.NodeInformer
+	pods      coreinformers.PodInformer // of this node
+	configs   coreinformers.ConfigMapInformer
+	subnets   kubeovninformers.SubnetInformer
+	providers kubeovninformers.ProviderNetworkInformer
+	vlans     kubeovninformers.VlanInformer
+	services  networkinglisters.ServiceCIDRLister // nil where the API server does not have the kind
 }
 
 // Owners of the daemon's own rows in the vswitch database; the key is the node.
@@ -45,6 +50,7 @@ const (
 	ownerNode   = "node"
 	ownerJoin   = "join"
 	ownerMirror = "mirror"
+	ownerNets   = "networks"
 )
 
 // newWatches makes the caches; nothing fills them yet.
@@ -55,9 +61,14 @@ func (d *Daemon) newWatches() *watches {
 		local: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", d.cfg.NodeName).String()
 		})),
+		gateway: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithNamespace(d.cfg.GatewayConfigNamespace),
+			informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+				o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, util.ExternalGatewayConfig).String()
+			})),
 		kubeovn: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, externalversions.WithTransform(dropManagedFields)),
 	}
 	w.nodes, w.pods, w.subnets = w.cluster.Core().V1().Nodes(), w.local.Core().V1().Pods(), w.kubeovn.Kubeovn().V1().Subnets()
+	w.configs, w.providers, w.vlans = w.gateway.Core().V1().ConfigMaps(), w.kubeovn.Kubeovn().V1().ProviderNetworks(), w.kubeovn.Kubeovn().V1().Vlans()
 	return w
 }
 
@@ -68,6 +79,9 @@ func (d *Daemon) fill(ctx context.Context) error {
 	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
+	_, err5 := w.configs.Informer().AddEventHandler(changed)
+	_, err6 := w.providers.Informer().AddEventHandler(d.onChange(providerMatters))
+	_, err7 := w.vlans.Informer().AddEventHandler(d.onChange(vlanMatters))
 	_, errPods := w.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: func(old, now any) {
 		if mirrorChanged(old, now) {
 			d.mark()
@@ -80,10 +94,10 @@ func (d *Daemon) fill(ctx context.Context) error {
 		w.services = services.Lister()
 		_, err4 = services.Informer().AddEventHandler(changed)
 	}
-	if err := errors.Join(err1, err2, err3, err4, errPods); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, errPods); err != nil {
 		return fmt.Errorf("watch the API: %w", err)
 	}
-	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, bridge.OwnerKind} {
+	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, ownerNets, bridge.OwnerKind} {
 		d.deps.VSwitch.OnDrift(kind, func(string) { d.mark() })
 	}
 	d.deps.VSwitch.Observe(vswitchTable, func(ovs.Observation) { d.mark() })
@@ -95,9 +109,11 @@ func (d *Daemon) fill(ctx context.Context) error {
 
 	w.cluster.Start(ctx.Done())
 	w.local.Start(ctx.Done())
+	w.gateway.Start(ctx.Done())
 	w.kubeovn.Start(ctx.Done())
 	for _, synced := range []map[reflect.Type]bool{
-		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()), w.kubeovn.WaitForCacheSync(ctx.Done()),
+		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()), w.gateway.WaitForCacheSync(ctx.Done()),
+		w.kubeovn.WaitForCacheSync(ctx.Done()),
 	} {
 		for kind, ok := range synced {
 			if !ok {
@@ -185,6 +201,21 @@ func subnetMatters(old, now any) bool {
 	}
 	return validated(a) != validated(b) || a.Status.ActivateGateway != b.Status.ActivateGateway ||
 		!reflect.DeepEqual(a.Status.NatOutgoingPolicyRules, b.Status.NatOutgoingPolicyRules)
+}
+
+// providerMatters leaves out what nodes have reported.
+func providerMatters(old, now any) bool {
+	a, ok1 := old.(*kubeovnv1.ProviderNetwork)
+	b, ok2 := now.(*kubeovnv1.ProviderNetwork)
+	return !ok1 || !ok2 || !reflect.DeepEqual(a.Spec, b.Spec) || !slices.Equal(a.Status.Vlans, b.Status.Vlans) ||
+		a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero()
+}
+
+// vlanMatters leaves out all but the tag.
+func vlanMatters(old, now any) bool {
+	a, ok1 := old.(*kubeovnv1.Vlan)
+	b, ok2 := now.(*kubeovnv1.Vlan)
+	return !ok1 || !ok2 || a.Spec.ID != b.Spec.ID
 }
 
 func (d *Daemon) lookupPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {

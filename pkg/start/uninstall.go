@@ -48,6 +48,8 @@ func Uninstall(ctx context.Context, get Getenv) error {
 // vswitchInterface is an Interface row with the bridge it is on.
 type vswitchInterface struct {
 	bridge, name, kind string
+	exchanged          bool   // the NIC of the bridge was called as the bridge is
+	vlanDevice         string // whose addresses an internal port has
 }
 
 // internal says whether OVS made the device, so that it goes away with OVS.
@@ -59,9 +61,9 @@ func readInterfaces(ctx context.Context, file string) ([]vswitchInterface, error
 		return nil, nil
 	}
 	query := `["Open_vSwitch",` +
-		`{"op":"select","table":"Bridge","where":[],"columns":["name","ports"]},` +
+		`{"op":"select","table":"Bridge","where":[],"columns":["name","ports","external_ids"]},` +
 		`{"op":"select","table":"Port","where":[],"columns":["_uuid","interfaces"]},` +
-		`{"op":"select","table":"Interface","where":[],"columns":["_uuid","name","type"]}]`
+		`{"op":"select","table":"Interface","where":[],"columns":["_uuid","name","type","external_ids"]}]`
 	out, err := run(ctx, "ovsdb-tool", "query", file, query)
 	if err != nil {
 		return nil, err
@@ -72,6 +74,7 @@ func readInterfaces(ctx context.Context, file string) ([]vswitchInterface, error
 			Name, Type string
 			Ports      json.RawMessage
 			Interfaces json.RawMessage
+			IDs        json.RawMessage `json:"external_ids"`
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) < 3 {
@@ -83,14 +86,14 @@ func readInterfaces(ctx context.Context, file string) ([]vswitchInterface, error
 	}
 	byUUID := map[string]vswitchInterface{}
 	for _, i := range results[2].Rows {
-		byUUID[i.UUID[1]] = vswitchInterface{name: i.Name, kind: i.Type}
+		byUUID[i.UUID[1]] = vswitchInterface{name: i.Name, kind: i.Type, vlanDevice: ovsMap(i.IDs)[util.IfaceVlanDevice]}
 	}
 	var all []vswitchInterface
 	for _, bridge := range results[0].Rows {
 		for _, port := range uuids(bridge.Ports) {
 			for _, id := range portInterfaces[port] {
 				i := byUUID[id]
-				i.bridge = bridge.Name
+				i.bridge, i.exchanged = bridge.Name, ovsMap(bridge.IDs)[util.BridgeExchanged] == "true"
 				all = append(all, i)
 			}
 		}
@@ -116,6 +119,22 @@ func uuids(raw json.RawMessage) []string {
 	for _, m := range members {
 		if len(m) == 2 {
 			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+// ovsMap reads an OVSDB map of strings (RFC 7047, 5.1): ["map", [[key, value], ...]].
+func ovsMap(raw json.RawMessage) map[string]string {
+	var outer []json.RawMessage
+	var pairs [][]string
+	out := map[string]string{}
+	if json.Unmarshal(raw, &outer) != nil || len(outer) != 2 || json.Unmarshal(outer[1], &pairs) != nil {
+		return out
+	}
+	for _, p := range pairs {
+		if len(p) == 2 {
+			out[p[0]] = p[1]
 		}
 	}
 	return out

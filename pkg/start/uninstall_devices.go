@@ -20,11 +20,9 @@ const kernelDatapath = "ovs-system"
 // removeDevices gives the NICs that bridges took their addresses back and deletes every device of OVS and of pods.
 func removeDevices(ctx context.Context, interfaces []vswitchInterface) error {
 	var wrong []error
-	for _, bridge := range bridges(interfaces) {
-		if nic := uplink(interfaces, bridge); nic != "" {
-			if err := giveBack(bridge, nic); err != nil {
-				wrong = append(wrong, fmt.Errorf("give the addresses of %s back to %s: %w", bridge, nic, err))
-			}
+	for _, p := range takers(interfaces) {
+		if err := giveBack(p[0], p[1]); err != nil {
+			wrong = append(wrong, fmt.Errorf("give the addresses of %s back to %s: %w", p[0], p[1], err))
 		}
 	}
 	if _, err := netlink.LinkByName(kernelDatapath); err == nil {
@@ -37,7 +35,81 @@ func removeDevices(ctx context.Context, interfaces []vswitchInterface) error {
 			wrong = append(wrong, err)
 		}
 	}
+	return errors.Join(append(wrong, restoreNICs(interfaces))...)
+}
+
+// takers are devices of OVS with the devices whose addresses they took: bridges and their NIC, ports and their VLAN device.
+func takers(interfaces []vswitchInterface) [][2]string {
+	var out [][2]string
+	for _, bridge := range bridges(interfaces) {
+		if nic := uplink(interfaces, bridge); nic != "" && !renamedBack(interfaces, bridge, nic) {
+			out = append(out, [2]string{bridge, nic})
+		}
+	}
+	for _, i := range interfaces {
+		if i.vlanDevice != "" {
+			out = append(out, [2]string{i.name, i.vlanDevice})
+		}
+	}
+	return out
+}
+
+// renamedBack says whether a NIC has its own name again since the node was restarted, so that no bridge can have it.
+func renamedBack(interfaces []vswitchInterface, bridge, nic string) bool {
+	if !slices.ContainsFunc(interfaces, func(i vswitchInterface) bool { return i.bridge == bridge && i.exchanged }) {
+		return false
+	}
+	_, err := netlink.LinkByName(nic)
+	return errors.As(err, &netlink.LinkNotFoundError{})
+}
+
+// restoreNICs gives NICs that exchanged names with their bridge the old ones, and deletes the VLAN devices that were made for
+// provider networks (node.md 4.2, 4.3). The bridges are gone by then.
+func restoreNICs(interfaces []vswitchInterface) error {
+	former := map[string]string{}
+	for _, bridge := range bridges(interfaces) {
+		if i := slices.IndexFunc(interfaces, func(i vswitchInterface) bool { return i.bridge == bridge && i.exchanged }); i >= 0 {
+			former[uplink(interfaces, bridge)] = bridge
+		}
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("list devices: %w", err)
+	}
+	var wrong []error
+	for _, l := range links {
+		name := l.Attrs().Name
+		if l.Type() == "vlan" && strings.HasPrefix(l.Attrs().Alias, util.VlanAliasPrefix) {
+			wrong = append(wrong, deleteLink(name))
+			continue
+		}
+		old := former[name]
+		for _, other := range l.Attrs().AltNames {
+			if n, ok := strings.CutPrefix(other, util.FormerNamePrefix); ok {
+				old = n
+				wrong = append(wrong, netlink.LinkDelAltName(l, other))
+			}
+		}
+		if old == "" || old == name {
+			continue
+		}
+		if err := renameNIC(l, old); err != nil {
+			wrong = append(wrong, fmt.Errorf("rename %s back to %s: %w", name, old, err))
+		}
+	}
 	return errors.Join(wrong...)
+}
+
+// renameNIC sets a NIC down only for kernels before 6.2, which rename no other; its routes may be lost there.
+func renameNIC(nic netlink.Link, name string) error {
+	err := netlink.LinkSetName(nic, name)
+	if !errors.Is(err, syscall.EBUSY) {
+		return err
+	}
+	if err := netlink.LinkSetDown(nic); err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetName(nic, name), netlink.LinkSetUp(nic))
 }
 
 func bridges(interfaces []vswitchInterface) []string {
@@ -69,12 +141,21 @@ func uplink(interfaces []vswitchInterface, bridge string) string {
 func doomed(interfaces []vswitchInterface) []string {
 	out := []string{util.NodeNIC, util.MirrorNIC, util.IntegrationBridge, "ovs-netdev", "genev_sys_6081", "vxlan_sys_4789"}
 	for _, i := range interfaces {
+		if i.exchanged && i.name == i.bridge && !madeByOVS(i.name) {
+			continue // the NIC has its own name again
+		}
 		mine := i.internal() || i.bridge == util.IntegrationBridge && (i.kind == "" || i.kind == typeSystem)
 		if mine && !slices.Contains(out, i.name) {
 			out = append(out, i.name)
 		}
 	}
 	return out
+}
+
+// madeByOVS says whether a device is one of the kernel datapath or a tap.
+func madeByOVS(name string) bool {
+	l, err := netlink.LinkByName(name)
+	return err == nil && (l.Type() == "openvswitch" || l.Type() == "tuntap")
 }
 
 // deleteLink is content when the device is gone, or is of the kernel datapath and so went with it.

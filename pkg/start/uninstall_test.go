@@ -131,7 +131,7 @@ COMMIT
 // addresses.
 func makeBridges(t *testing.T, s settings) {
 	t.Helper()
-	veths := [][2]string{{"eth9", "eth9-peer"}, {"abc_h", "abc_c"}}
+	veths := [][2]string{{"eth9", "eth9-peer"}, {"eth8", "eth8-peer"}, {"eth9.10", "vlan-peer"}, {"abc_h", "abc_c"}}
 	for _, v := range veths {
 		attributes := netlink.NewLinkAttrs()
 		attributes.Name = v[0]
@@ -148,7 +148,26 @@ func makeBridges(t *testing.T, s settings) {
 	r.eventually("life", func(ctx context.Context) error { return HealthOVS(ctx, s.get, true) })
 	vsctl(t, s, "add-port", "br-int", "ovn0", "--", "set", "Interface", "ovn0", "type=internal", "--",
 		"add-port", "br-int", "abc_h", "--",
-		"add-br", "br-phy", "--", "set", "Bridge", "br-phy", "datapath_type=netdev", "--", "add-port", "br-phy", "eth9")
+		"add-br", "br-phy", "--", "set", "Bridge", "br-phy", "datapath_type=netdev", "--", "add-port", "br-phy", "eth9", "--",
+		"add-port", "br-phy", "br-phy-vlan10", "tag=10", "--", "set", "Interface", "br-phy-vlan10", "type=internal", "external_ids:provider-vlan-interface=eth9.10")
+	// A provider network that exchanged the names of its bridge and its NIC.
+	nic, err := netlink.LinkByName("eth8")
+	if err == nil {
+		err = errors.Join(netlink.LinkAddAltName(nic, "kube-ovn-was-eth8"), netlink.LinkSetName(nic, "br-x"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	vsctl(t, s, "add-br", "eth8", "--", "set", "Bridge", "eth8", "datapath_type=netdev", "external_ids:exchange-link-name=true", "--", "add-port", "eth8", "br-x")
+	for device, address := range map[string]string{"eth8": "172.30.98.11/24", "br-phy-vlan10": "10.10.0.11/24"} {
+		l, err := netlink.LinkByName(device)
+		if err == nil {
+			err = errors.Join(netlink.LinkSetUp(l), netlink.AddrAdd(l, &netlink.Addr{IPNet: mustParseCIDR(t, address)}))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	bridge, err := netlink.LinkByName("br-phy")
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +182,7 @@ func makeBridges(t *testing.T, s settings) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"br-int", "ovn0", "br-phy"} {
+	for _, name := range []string{"br-int", "ovn0", "br-phy", "br-phy-vlan10", "eth8", "br-x"} {
 		if _, err := netlink.LinkByName(name); err != nil {
 			t.Fatalf("the test proves nothing, %s is gone before: %v", name, err)
 		}
@@ -184,26 +203,37 @@ func checkLinks(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if diff := cmp.Diff([]string{"eth9", "eth9-peer", "lo"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"eth8", "eth8-peer", "eth9", "eth9-peer", "eth9.10", "lo", "vlan-peer"}, names); diff != "" {
 		t.Errorf("devices (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string][]string{
+		"eth9": {"172.30.99.11/24", "fd00:99::11/64"}, "eth8": {"172.30.98.11/24"}, "eth9.10": {"10.10.0.11/24"},
+	} {
+		nic, err := netlink.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var addresses []string
+		list, err := netlink.AddrList(nic, netlink.FAMILY_ALL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range list {
+			if !a.IP.IsLinkLocalUnicast() {
+				addresses = append(addresses, a.IPNet.String())
+			}
+		}
+		slices.Sort(addresses)
+		if diff := cmp.Diff(want, addresses); diff != "" {
+			t.Errorf("addresses of %s (-want +got):\n%s", name, diff)
+		}
+		if names := nic.Attrs().AltNames; len(names) != 0 || nic.Type() != "veth" {
+			t.Errorf("%s is a %s and also called %v", name, nic.Type(), names)
+		}
 	}
 	nic, err := netlink.LinkByName("eth9")
 	if err != nil {
 		t.Fatal(err)
-	}
-	var addresses []string
-	list, err := netlink.AddrList(nic, netlink.FAMILY_ALL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range list {
-		if !a.IP.IsLinkLocalUnicast() {
-			addresses = append(addresses, a.IPNet.String())
-		}
-	}
-	slices.Sort(addresses)
-	if diff := cmp.Diff([]string{"172.30.99.11/24", "fd00:99::11/64"}, addresses); diff != "" {
-		t.Errorf("addresses of the NIC (-want +got):\n%s", diff)
 	}
 	routes, err := netlink.RouteList(nic, netlink.FAMILY_V4)
 	if err != nil || !slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Gw.String() == "172.30.99.1" }) {

@@ -11,6 +11,29 @@ const (
 	// reads: "<network>:<bridge>,..." and "<network>:<MAC>,...".
 	OvsBridgeMappings     = "ovn-bridge-mappings"
 	OvsChassisMACMappings = "ovn-chassis-mac-mappings"
+	// OvsOwnNetworks is a key of ours beside them: the networks, separated by commas, whose entries the daemon made. All
+	// other entries belong to somebody else and stay.
+	OvsOwnNetworks = "kube-ovn-networks"
+)
+
+// ExternalGatewaySwitch is the default name of the external gateway's network (node.md 5).
+const ExternalGatewaySwitch = "external"
+
+// Keys in external_ids that tell the daemon how a bridge came about.
+const (
+	// BridgeExchanged on a Bridge, "true": it has the name its NIC had, and the NIC that of the bridge (node.md 4.2).
+	BridgeExchanged = "exchange-link-name"
+	// IfaceVlanDevice on an Interface: the VLAN device whose addresses the internal port has taken (node.md 4.3).
+	IfaceVlanDevice = "provider-vlan-interface"
+)
+
+// Marks on devices of the kernel, written by the daemon.
+const (
+	// FormerNamePrefix begins an alternative name of a NIC that was renamed; the name it had follows. It is all that knows
+	// the name when the daemon dies between the removal of the bridge and the renaming.
+	FormerNamePrefix = "kube-ovn-was-"
+	// VlanAliasPrefix begins the alias of a VLAN device that the daemon made; the provider network follows.
+	VlanAliasPrefix = "kube-ovn:"
 )
 
 // ProviderBridge is the bridge of a provider network on every node.

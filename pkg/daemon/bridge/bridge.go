@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/ingress"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/link"
@@ -39,13 +37,13 @@ type Spec struct {
 	ExternalIDs map[string]string
 	// Protected are addresses that the node must reach without vswitchd, for example the API server's.
 	Protected []netip.Addr
-}
-
-// RefusedError says why a NIC was left alone; only another choice of NIC helps.
-type RefusedError struct{ NIC, Reason string }
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("NIC %s stays out of Open vSwitch: %s", e.NIC, e.Reason)
+	// Exchange: the NIC has the name Name at first; it is renamed to NIC, so that the bridge can have its name.
+	Exchange bool
+	// Dedicated: addresses and routes of the NIC are nobody's business here and stay where they are.
+	Dedicated bool
+	// CreateVLAN: a NIC called <device>.<id> that is missing is made as VLAN device of that provider network.
+	CreateVLAN string
+	VLANs      []VLANPort
 }
 
 // Manager attaches NICs.
@@ -65,11 +63,14 @@ func New(vswitch *ovs.Client) *Manager {
 // differs, resumes after a crash, and moves everything back when it fails before the NIC was ever a port. Errors:
 // *RefusedError, no such NIC, vswitchd did not open the NIC.
 func (m *Manager) Attach(ctx context.Context, s Spec) error {
-	nic, err := netlink.LinkByName(s.NIC)
+	nic, err := m.find(s)
 	if err != nil {
-		return fmt.Errorf("NIC %s of bridge %s: %w", s.NIC, s.Name, err)
+		return err
 	}
-	bridges := m.Bridges()
+	bridges, err := m.Bridges()
+	if err != nil {
+		return err
+	}
 	attached := bridges[s.NIC] == s.Name
 	if err := m.refuse(s, nic); err != nil {
 		return err
@@ -77,13 +78,19 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 	for other, bridge := range bridges {
 		if bridge == s.Name && other != s.NIC {
 			// Its addresses must not become those of the new NIC.
-			if err := m.Detach(ctx, Spec{Name: s.Name, NIC: other, Userspace: s.Userspace}); err != nil {
+			if err := m.Remove(ctx, s.Name); err != nil {
 				return err
 			}
 		}
 	}
+	if nic, err = m.prepare(ctx, s, nic); err != nil {
+		return err
+	}
 	addresses, err := m.addresses(s, nic)
 	if err != nil {
+		return err
+	}
+	if err := m.releaseVLANs(s.Name, s.VLANs); err != nil {
 		return err
 	}
 	if _, err := m.vswitch.Apply(ctx, s.owner(), s.rows(nic.Attrs().HardwareAddr, addresses)); err != nil {
@@ -125,17 +132,21 @@ func (m *Manager) take(ctx context.Context, s Spec, nic netlink.Link, addresses 
 	if err := (link.Driver{}).Sync(link.Device{Name: s.Name, MAC: nic.Attrs().HardwareAddr}); err != nil {
 		return err
 	}
-	if err := setAddresses(bridge, addresses); err != nil {
-		return err
+	if !s.Dedicated {
+		if err := setAddresses(bridge, addresses); err != nil {
+			return err
+		}
+		if err := move(nic, bridge); err != nil {
+			return err
+		}
+		m.remember(s.NIC, addresses)
 	}
-	if err := move(nic, bridge); err != nil {
-		return err
-	}
-	m.remember(s.NIC, addresses)
 	if s.Userspace {
-		return ingress.Drop(s.NIC)
+		if err := ingress.Drop(s.NIC); err != nil {
+			return err
+		}
 	}
-	return nil
+	return m.takeVLANs(ctx, s)
 }
 
 func (m *Manager) remember(nic string, addresses []netlink.Addr) {
@@ -158,6 +169,9 @@ func (m *Manager) Lost(nic string) []netip.Prefix {
 // made anew) what the bridge's row remembers. An address on the NIC that the row does not know was configured since (DHCP): it
 // takes the place of the bridge's addresses of that family.
 func (m *Manager) addresses(s Spec, nic netlink.Link) ([]netlink.Addr, error) {
+	if s.Dedicated {
+		return nil, nil
+	}
 	out, err := movable(nic)
 	if err != nil {
 		return nil, err
@@ -203,9 +217,12 @@ func (m *Manager) Remembered(bridge string) []netip.Prefix {
 	return out
 }
 
-// Detach gives the NIC its addresses and routes back and removes the bridge. What is gone already is no error.
+// Detach gives the NIC its addresses, routes and name back and removes the bridge. What is gone already is no error.
 func (m *Manager) Detach(ctx context.Context, s Spec) error {
 	nic, errNIC := netlink.LinkByName(s.NIC)
+	if errNIC == nil && s.Exchange && isOVS(nic) {
+		return nil // not even renamed
+	}
 	bridge, errBridge := netlink.LinkByName(s.Name)
 	if errNIC == nil {
 		if err := ingress.Accept(s.NIC); err != nil {
@@ -215,7 +232,10 @@ func (m *Manager) Detach(ctx context.Context, s Spec) error {
 			return fmt.Errorf("detach %s: set up: %w", s.NIC, err)
 		}
 	}
-	if errNIC == nil && errBridge == nil {
+	if err := m.releaseVLANs(s.Name, nil); err != nil {
+		return err
+	}
+	if errNIC == nil && errBridge == nil && nic.Attrs().Index != bridge.Attrs().Index {
 		if err := move(bridge, nic); err != nil {
 			return fmt.Errorf("detach %s from bridge %s: %w", s.NIC, s.Name, err)
 		}
@@ -224,29 +244,68 @@ func (m *Manager) Detach(ctx context.Context, s Spec) error {
 		return fmt.Errorf("remove bridge %s: %w", s.Name, err)
 	}
 	m.remember(s.NIC, nil)
+	if errNIC == nil {
+		return restoreName(ctx, nic)
+	}
 	return nil
 }
 
-// Bridges maps the ports of our bridges to their bridge, the bridge's own port left out.
-func (m *Manager) Bridges() map[string]string {
-	out := map[string]string{}
-	bridges := m.vswitch.Owners(OwnerKind)
-	if len(bridges) == 0 {
-		return out
-	}
-	links, err := netlink.LinkList()
+// Remove detaches whatever NIC a bridge of ours has; everything it needs to know is in the bridge's rows.
+func (m *Manager) Remove(ctx context.Context, name string) error {
+	s := Spec{Name: name}
+	bridges, err := m.Bridges()
 	if err != nil {
-		return out
+		return fmt.Errorf("remove bridge %s: %w", name, err) // its NIC would be left without addresses
 	}
+	for nic, bridge := range bridges {
+		if bridge == name {
+			s.NIC = nic
+		}
+	}
+	return m.Detach(ctx, s)
+}
+
+// Names of all bridges of ours, the tunnel bridge included.
+func (m *Manager) Names() []string { return m.vswitch.Owners(OwnerKind) }
+
+// Bridges maps the NICs in our bridges to their bridge; ports that Open vSwitch itself made are left out.
+func (m *Manager) Bridges() (map[string]string, error) {
+	ports, err := m.ports()
+	out := map[string]string{}
+	for _, p := range ports {
+		if p.name != p.bridge && p.vlanDevice == "" {
+			out[p.name] = p.bridge
+		}
+	}
+	return out, err
+}
+
+// ownPort is a device that is a port of a bridge of ours.
+type ownPort struct {
+	name, bridge string
+	vlanDevice   string // whose addresses an internal port has
+}
+
+func (m *Manager) ports() ([]ownPort, error) {
+	bridges := m.Names()
+	if len(bridges) == 0 {
+		return nil, nil
+	}
+	links, err := link.All()
+	if err != nil {
+		return nil, err
+	}
+	var out []ownPort
 	for _, l := range links {
 		name := l.Attrs().Name
 		o, _ := m.vswitch.Get("Port", name)
 		bridge, ours := strings.CutPrefix(o.ExternalIDs[util.ExtOwner], OwnerKind+"/")
-		if ours && bridge != name && slices.Contains(bridges, bridge) {
-			out[name] = bridge
+		if ours && slices.Contains(bridges, bridge) {
+			iface, _ := m.vswitch.Get("Interface", name)
+			out = append(out, ownPort{name, bridge, iface.ExternalIDs[util.IfaceVlanDevice]})
 		}
 	}
-	return out
+	return out, nil
 }
 
 func (s Spec) owner() ovs.Owner { return ovs.Owner{Kind: OwnerKind, Key: s.Name} }
@@ -260,12 +319,21 @@ func (s Spec) rows(mac net.HardwareAddr, addresses []netlink.Addr) []ovs.Row {
 	}
 	slices.Sort(texts)
 	ids := map[string]string{util.BridgeAddresses: strings.Join(slices.Compact(texts), " ")}
+	if s.Exchange {
+		ids[util.BridgeExchanged] = "true"
+	}
 	maps.Copy(ids, s.ExternalIDs)
 	b := ovs.Bridge{Name: s.Name, OtherConfig: other, ExternalIDs: ids}
 	if s.Userspace {
 		b.DatapathType = util.DatapathNetdev
 	}
-	return []ovs.Row{b, ovs.VSwitchPort{Bridge: s.Name, Name: s.NIC, Trunks: s.Trunks}}
+	rows := []ovs.Row{b, ovs.VSwitchPort{Bridge: s.Name, Name: s.NIC, Trunks: s.Trunks}}
+	for _, v := range s.VLANs {
+		rows = append(rows, ovs.VSwitchPort{
+			Bridge: s.Name, Name: v.Name, Type: "internal", Tag: v.Tag, ExternalIDs: map[string]string{util.IfaceVlanDevice: v.Device},
+		})
+	}
+	return rows
 }
 
 // waitOpen waits until vswitchd has opened a device as a port.
@@ -282,53 +350,4 @@ func (m *Manager) waitOpen(ctx context.Context, name string) error {
 		return fmt.Errorf("vswitchd has not opened %s (error %v): %w", name, last.Columns["error"], err)
 	}
 	return nil
-}
-
-// refuse protects the node from losing its API server. A NIC that is in the bridge already has passed before.
-func (m *Manager) refuse(s Spec, nic netlink.Link) error {
-	if nic.Attrs().Flags&net.FlagLoopback != 0 {
-		return &RefusedError{s.NIC, "it is the loopback device"}
-	}
-	if master := nic.Attrs().MasterIndex; master != 0 {
-		if l, err := netlink.LinkByIndex(master); err == nil && l.Attrs().Name != "ovs-system" {
-			return &RefusedError{s.NIC, "it belongs to " + l.Attrs().Name}
-		}
-	}
-	bridge, attached := m.Bridges()[s.NIC]
-	if attached && bridge != s.Name {
-		return &RefusedError{s.NIC, "bridge " + bridge + " has it already"}
-	}
-	if !s.Userspace || attached {
-		return nil
-	}
-	routes, err := routesOf(nic)
-	if err != nil {
-		return err
-	}
-	for _, r := range routes {
-		if ones, _ := maskOf(r.Dst).Size(); ones == 0 && r.Table == unix.RT_TABLE_MAIN {
-			return &RefusedError{s.NIC, "it carries the default route, which would fail whenever vswitchd restarts; choose another NIC with --iface or the node annotation " + util.TunnelInterfaceAnnotation}
-		}
-	}
-	for _, ip := range s.Protected {
-		routes, err := netlink.RouteGet(ip.AsSlice())
-		if err != nil {
-			klog.V(3).InfoS("No route to a protected address", "address", ip, "err", err)
-			continue
-		}
-		for _, r := range routes {
-			if r.LinkIndex == nic.Attrs().Index {
-				return &RefusedError{s.NIC, fmt.Sprintf("%s is reached through it, which would fail whenever vswitchd restarts", ip)}
-			}
-		}
-	}
-	return nil
-}
-
-// maskOf is the mask of a destination; the default route has none.
-func maskOf(dst *net.IPNet) net.IPMask {
-	if dst == nil {
-		return net.IPMask{}
-	}
-	return dst.Mask
 }

@@ -86,8 +86,13 @@ func (n *node) stopVswitchd() {
 // state prints addresses and routes of the two devices, link-local ones left out.
 func (n *node) state() string {
 	n.t.Helper()
+	return n.stateOf("eth1", "br-phy")
+}
+
+func (n *node) stateOf(devices ...string) string {
+	n.t.Helper()
 	var out []string
-	for _, name := range []string{"eth1", "br-phy"} {
+	for _, name := range devices {
 		link, err := netlink.LinkByName(name)
 		if err != nil {
 			continue
@@ -245,8 +250,8 @@ func TestAttachAndDetach(t *testing.T) {
 
 	n.attach()
 	n.expect("attached again", "br-phy")
-	if got := n.manager.Bridges(); len(got) != 1 || got["eth1"] != "br-phy" {
-		t.Errorf("ports of our bridges: %v", got)
+	if got, err := n.manager.Bridges(); err != nil || len(got) != 1 || got["eth1"] != "br-phy" {
+		t.Errorf("ports of our bridges: %v, %v", got, err)
 	}
 	if dropped, err := ingress.Dropped("eth1"); err != nil || !dropped {
 		t.Errorf("the host still hears eth1: %v", err)

@@ -87,6 +87,8 @@ func cases() map[string]Inputs {
 	in = seed()
 	in.Nodes[2] = testNode("node3", "192.168.123.23", "")
 	out["before-allocation"] = in
+
+	out["seed-000-provider-networks"], out["seed-002-external-gateway"] = seed000(), seed002()
 	return out
 }
 
@@ -228,6 +230,15 @@ func TestTunnel(t *testing.T) {
 			},
 			expect{"eth1", "", "10.1.0.3", 8900},
 		},
+		"bridge of a NIC, names exchanged": {
+			func(in *Inputs) {
+				in.Facts.Netdev = true
+				in.Config.Iface = "eth1"
+				in.Facts.Links[2] = Link{Name: "br-p", Former: "eth1", MTU: 9000, Bridge: "eth1"}
+				in.Facts.Links = append(in.Facts.Links, Link{Name: "eth1", MTU: 9000, Addresses: prefixes("10.1.0.3/24")})
+			},
+			expect{"eth1", "", "10.1.0.3", 8900},
+		},
 		"owner found on its bridge": {
 			func(in *Inputs) {
 				in.Facts.Netdev = true
@@ -292,6 +303,10 @@ func FuzzDesired(f *testing.F) {
 		in.Nodes = append(in.Nodes, &corev1.Node{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: match}}}})
 		in.Nodes[2].Annotations[util.NodeNetworksAnnotation] = networks
 		in.Nodes[2].Annotations["ovn.kubernetes.io/ip_address"] = match
+		in.Providers = append(in.Providers, testProvider(match, iface, 1), testProvider(cidr, iface, 2, func(pn *kubeovnv1.ProviderNetwork) {
+			pn.Spec.PreserveVlanInterfaces, pn.Spec.AutoCreateVlanSubinterfaces = true, true
+		}))
+		in.Facts.Networks = Networks{Mappings: gatewayNode, Ours: networks}
 		_ = Desired(in).String()
 	})
 }

@@ -15,8 +15,13 @@ type Inputs struct {
 	Subnets []*kubeovnv1.Subnet
 	// ServiceCIDRs are the ranges of ClusterIPs.
 	ServiceCIDRs []netip.Prefix
-	Config       Config
-	Facts        Facts
+	// Providers and Vlans are all provider networks and their VLANs.
+	Providers []*kubeovnv1.ProviderNetwork
+	Vlans     []*kubeovnv1.Vlan
+	// Gateway is the content of the ConfigMap of the external gateway; nil without one.
+	Gateway map[string]string
+	Config  Config
+	Facts   Facts
 }
 
 // Config is what the daemon's flags and environment say (api.md 5.2).
@@ -30,6 +35,10 @@ type Config struct {
 	NetworkType   string // geneve, vxlan, stt or vlan
 	EncapChecksum bool
 	PodIPs        []netip.Addr
+	// MACLearningFallback is written to provider bridges.
+	MACLearningFallback bool
+	// GatewaySwitch names the network and the bridge of the external gateway (node.md 5).
+	GatewaySwitch string
 }
 
 // Facts are what the kernel and Open vSwitch have and we do not decide.
@@ -38,6 +47,8 @@ type Facts struct {
 	RandomFully bool            // iptables knows --random-fully
 	KubeSets    map[string]bool // names of existing ip sets; those of kube-proxy change our rules
 	Links       []Link
+	// Networks are the mappings of ovn-controller that ovs has now, and which of them are ours.
+	Networks Networks
 }
 
 // Link is a device of this node.
@@ -46,5 +57,6 @@ type Link struct {
 	MTU       int // bytes
 	Loopback  bool
 	Bridge    string // Open vSwitch bridge of ours that has it as a port; its addresses live there
+	Former    string // its name before it was exchanged with that of its bridge
 	Addresses []netip.Prefix
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeovn/kube-ovn/pkg/daemon/bridge"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/ipset"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/iptables"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/link"
@@ -20,7 +21,10 @@ type State struct {
 	Rulesets []iptables.Ruleset // IPv4, IPv6; an empty one means that nothing of ours remains
 	Join     *Join              // nil until the controller has given this node its join address
 	Tunnel   *Tunnel            // nil when no NIC fits
-	Problems []string           // inputs that were left out, and why
+	// Providers are the networks outside of the cluster, sorted by name, the external gateway's last.
+	Providers []Provider
+	Bridges   []bridge.Spec // that they need; all others of ours but the tunnel bridge are not wanted
+	Problems  []string      // inputs that were left out, and why
 }
 
 // Join is the node's NIC in the join network (node.md 1.6).
@@ -47,6 +51,7 @@ func Desired(in Inputs) State {
 	s := State{}
 	s.Tunnel = v.tunnel()
 	s.Join = v.join(s.Tunnel)
+	s.Providers, s.Bridges = v.providers(s.Tunnel)
 	for _, ipv6 := range []bool{false, true} {
 		f := v.family(ipv6)
 		if !f.present {
@@ -89,6 +94,15 @@ func (s State) String() string {
 			j.Port.MTURequest, j.Port.ExternalIDs[util.IfaceID], j.Port.ExternalIDs[util.IfaceIP])
 		fmt.Fprintf(&b, "%s%s", j.Device, j.Routes)
 		fmt.Fprintf(&b, "ping %s\n", util.FormatAddrs(j.Gateways))
+	}
+	if len(s.Providers) > 0 {
+		b.WriteString("# provider networks\n")
+	}
+	for _, p := range s.Providers {
+		b.WriteString(p.String())
+	}
+	for _, spec := range s.Bridges {
+		b.WriteString(bridgeText(spec))
 	}
 	if len(s.Sets) > 0 {
 		b.WriteString("# ipset\n")

@@ -29,7 +29,10 @@ func (v *view) tunnel() *Tunnel {
 	address, _ := v.encapAddress(l)
 	t := &Tunnel{NIC: l.Name, EncapIPs: append([]netip.Addr{address}, v.nodeNetworks(address)...)}
 	userspace := v.label(util.OvsDPTypeLabel) == util.OvsDPUserspace
-	if v.in.Facts.Netdev && !userspace && l.Name != util.TunnelBridge && (l.Bridge == "" || l.Bridge == util.TunnelBridge) {
+	// A NIC in a provider bridge, and such a bridge itself, do for a tunnel as they are.
+	provided := l.Bridge != "" && l.Bridge != util.TunnelBridge ||
+		slices.ContainsFunc(v.in.Facts.Links, func(port Link) bool { return port.Bridge == l.Name })
+	if v.in.Facts.Netdev && !userspace && l.Name != util.TunnelBridge && !provided {
 		t.Bridge = util.TunnelBridge
 	}
 	t.PodMTU = v.podMTU(l, address)

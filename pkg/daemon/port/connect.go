@@ -29,6 +29,7 @@ func (m *Manager) connect(ctx context.Context, s Spec, netns *netns) (waited tim
 	if err != nil {
 		return 0, err
 	}
+	w.sysctl = m.cfg.SysctlDir
 	if err := w.claim(ctx, s); err != nil {
 		return 0, errors.Join(err, w.Close())
 	}
@@ -61,8 +62,9 @@ func (w *wire) claim(ctx context.Context, s Spec) error {
 // wire is what talks on a pod's interface.
 type wire struct {
 	*veth
-	arp *announce.ARP
-	nd  *announce.ND
+	arp    *announce.ARP
+	nd     *announce.ND
+	sysctl string // directory of the kernel's settings, as in Config
 }
 
 func openWire(pair *veth) (*wire, error) {

@@ -31,7 +31,7 @@ func (w *wire) hastenDAD(ctx context.Context, s Spec) (restore func()) {
 		return func() {}
 	}
 	wait := max(s.Conflict.ProbeMax, s.Conflict.AnnounceWait)
-	base, name := "/proc/sys/net/ipv6", w.pod.Attrs().Name
+	base, name := filepath.Join(w.sysctl, "ipv6"), w.pod.Attrs().Name
 	values := []struct{ path, value string }{
 		{filepath.Join(base, "conf", name, "router_solicitation_delay"), "0"},
 		{filepath.Join(base, "conf", name, "dad_transmits"), strconv.Itoa(s.Conflict.Probes)},

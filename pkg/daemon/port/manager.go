@@ -23,11 +23,16 @@ type Config struct {
 	InstallTimeout time.Duration
 	// GatewayTimeout bounds the wait for the gateways to answer; default 30 s.
 	GatewayTimeout time.Duration
+	// SysctlDir is where /proc/sys/net of the calling namespace can be written; default /proc/sys/net, which is read-only in
+	// a container.
+	SysctlDir string
 	// Background ends what outlives an Add: the second announcement of an address.
 	Background context.Context //nolint:containedctx // the daemon's life, as in net/http.Server.BaseContext
 }
 
 const (
+	defaultSysctlDir = "/proc/sys/net"
+
 	defaultTimeout = 30 * time.Second
 	// undoTimeout bounds the removal of what a failed Add made, whose own context may be at its end.
 	undoTimeout = 10 * time.Second
@@ -77,6 +82,9 @@ func NewManager(vswitch *ovs.Client, cfg Config) *Manager {
 	}
 	if cfg.GatewayTimeout == 0 {
 		cfg.GatewayTimeout = defaultTimeout
+	}
+	if cfg.SysctlDir == "" {
+		cfg.SysctlDir = defaultSysctlDir
 	}
 	return &Manager{vswitch: vswitch, cfg: cfg, making: &nameSet{names: map[string]bool{}}}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/vishvananda/netlink"
 	vns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/link"
 )
 
 // netns is an open network namespace and a netlink socket in it.
@@ -105,10 +107,12 @@ func (v *veth) up() error {
 // disableOffloads makes both ends hand over complete frames: the userspace datapath neither computes checksums nor splits
 // segments that a sender left to the hardware (node.md 11, R5).
 func (v *veth) disableOffloads() error {
-	if err := disableOffloads(v.host.Attrs().Name); err != nil {
+	// Segmentation first: it depends on checksums.
+	offloads := []link.Offload{link.TSO, link.GSO, link.GRO, link.TxChecksum}
+	if err := link.DisableOffloads(v.host.Attrs().Name, offloads...); err != nil {
 		return err
 	}
-	return v.ns.Do(func(ns.NetNS) error { return disableOffloads(v.pod.Attrs().Name) })
+	return v.ns.Do(func(ns.NetNS) error { return link.DisableOffloads(v.pod.Attrs().Name, offloads...) })
 }
 
 // deleteLink removes an interface of the node; a missing one is no error.
