@@ -60,12 +60,17 @@ func apply(t *testing.T, manifests string) {
 func removeAtEnd(t *testing.T, manifests string) {
 	t.Helper()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := cleanUpContext()
 		defer cancel()
 		if err := cluster.Delete(ctx, []byte(manifests)); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
+}
+
+// cleanUpContext is for what runs when the test's own context has ended.
+func cleanUpContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 2*time.Minute)
 }
 
 // podYAML is one pod of the test image; node may be empty, annotations are `key: value` lines.
