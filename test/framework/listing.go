@@ -40,15 +40,15 @@ type Section struct {
 	Blocks [][]string // its ports and NAT rows, each with the lines below it
 }
 
-// Sections takes a listing of ovn-nbctl apart. Indentation does not count, as some documents have lost it; empty lines and
-// comments fall away.
+// Sections takes a listing of ovn-nbctl apart. Indentation does not count, as some documents have lost it; empty lines,
+// comments, and the link-local addresses that OVN prints since the documents were written fall away.
 func Sections(text string) []Section {
 	var all []Section
 	for line := range strings.Lines(text) {
 		line = strings.Join(strings.Fields(line), " ")
 		word, _, _ := strings.Cut(line, " ")
 		switch {
-		case line == "" || word == "#":
+		case line == "" || word == "#" || word == "ipv6-lla:":
 		case word == "switch" || word == "router" || len(all) == 0:
 			all = append(all, Section{Title: line})
 		case word == "port" || word == "nat":

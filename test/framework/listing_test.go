@@ -23,7 +23,7 @@ router 87ad06fd-71d5-4ff8-a1f0-54fa3bba1a7f (vpc1)
 
 var outside = netip.MustParsePrefix("10.5.204.0/24")
 
-// same is the listing as another cluster prints it: other UUIDs, MACs and allocated addresses, another order, and no indentation.
+// same is the listing as another cluster prints it: other UUIDs, MACs and allocated addresses, another order, no indentation, and a newer OVN.
 const same = `router aaaaaaaa-71d5-4ff8-a1f0-54fa3bba1a7f (vpc1)
 nat bbbbbbbb-f7b4-40bd-9a53-31d2e2745739
 external ip: "10.5.204.101"
@@ -35,6 +35,7 @@ networks: ["10.5.204.102/24"]
 gateway chassis: [cccccccc-fe9c-4476-b41d-05872a94976d dddddddd-265b-42e5-ac17-e03e7a1f2342]
 port vpc1-net
 mac: "00:00:00:FF:FF:FF"
+ipv6-lla: "fe80::200:ff:feff:ffff"
 networks: ["192.168.0.1/24"]
 `
 

@@ -254,23 +254,38 @@ func TestTaggedNetwork(t *testing.T) {
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	node := l.NodeNetns(l.Nodes[0])
 	for _, o := range l.Uplinks()[0].Networks {
-		gateway, err := routerMAC(l, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source := o.Prefix.Addr().Next().String()
 		for _, tag := range []uint16{204, 0, 49} {
-			answered := false
-			err := ns.InNetns(node, func() error {
-				var err error
-				answered, err = arp(o.NIC, tag, source, o.Gateway().String(), gateway)
-				return err
-			})
-			if want := tag == o.Tag; err != nil || answered != want {
-				t.Errorf("%s with tag %d: answered %v, %v; want %v", o, tag, answered, err, want)
-			}
+			wantAnswer(t, l, o, tag, tag == o.Tag)
 		}
+	}
+	// A node that comes back has new NICs.
+	first := l.Nodes[0]
+	if err := onMachine(func() error { return errors.Join(DetachNode(l, first), AttachNode(l, first)) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range l.Uplinks()[0].Networks {
+		wantAnswer(t, l, o, o.Tag, true)
+	}
+}
+
+// wantAnswer asks on the first node, with a tag, for a network's gateway.
+func wantAnswer(t *testing.T, l *plan.Lab, o plan.Outside, tag uint16, want bool) {
+	t.Helper()
+	gateway, err := routerMAC(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := false
+	err = ns.InNetns(l.NodeNetns(l.Nodes[0]), func() error {
+		var err error
+		answered, err = arp(o.NIC, tag, o.Prefix.Addr().Next().String(), o.Gateway().String(), gateway)
+		return err
+	})
+	if err != nil || answered != want {
+		t.Errorf("%s with tag %d: answered %v, %v; want %v", o, tag, answered, err, want)
 	}
 }

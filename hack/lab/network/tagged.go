@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/daemon"
@@ -89,6 +90,9 @@ func (s Switch) Start(ctx context.Context) error {
 		if !u.Tagged() {
 			continue
 		}
+		if err := s.forget(ctx, u); err != nil {
+			return err
+		}
 		if err := s.vsctl(ctx, s.bridge(u)...); err != nil {
 			return err
 		}
@@ -106,7 +110,33 @@ func (s Switch) Start(ctx context.Context) error {
 	return nil
 }
 
-// bridge are the arguments that make a NIC's bridge. Ports of nodes that are down join when they appear.
+// forget takes the ports out whose interface was made anew since they joined, because a node was down. vswitchd does not see that: it would go on
+// reading the socket of the old one. The interfaces that it has are promiscuous.
+func (s Switch) forget(ctx context.Context, u plan.Uplink) error {
+	for _, n := range s.lab.Nodes {
+		name, fresh := port(u.NIC, n), false
+		err := ns.InNetns(s.lab.OutsideNetns(), func() error {
+			link, err := netlink.LinkByName(name)
+			var missing netlink.LinkNotFoundError
+			if errors.As(err, &missing) {
+				return nil
+			}
+			fresh = err == nil && link.Attrs().RawFlags&unix.IFF_PROMISC == 0
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", name, err)
+		}
+		if fresh {
+			if err := s.vsctl(ctx, "--if-exists", "del-port", bridgeOf(u.NIC), name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bridge are the arguments that make a NIC's bridge. Ports of nodes that are down join at the next Start.
 func (s Switch) bridge(u plan.Uplink) []string {
 	name := bridgeOf(u.NIC)
 	args := []string{"--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"}
