@@ -19,9 +19,10 @@ import (
 	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
-// The tests of files wan_* need an outside network. There is one at a time, shared by the tests that want the same one, and
-// it goes when a test wants another one or none, at the latest at the end (TestMain). These files come last in the order
-// of names, so that the tests before them find the cluster as it is installed.
+// The tests of the files wan* need an outside network. There is one at a time, shared by the tests that want the same one,
+// and it goes when a test wants another one or none, at the latest at the end (TestMain). These files come last in the
+// order of names, so that the tests before them find the cluster as it is installed, and have numbers, so that those that
+// share a network follow each other.
 
 // deployment is an outside network of the cluster.
 type deployment struct {

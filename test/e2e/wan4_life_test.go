@@ -84,9 +84,10 @@ func TestGatewayFailover(t *testing.T) {
 	if got := activeGateway(t, vpc+"-external204"); got == victim {
 		t.Errorf("%s is the active gateway still", got)
 	}
-	replies = stream(t, eip, length)
+	const longer = 2 * length // until the node has its gateway back
+	replies = stream(t, eip, longer)
 	powerOn(t, victim)
-	wantGap(t, <-replies, length, 3*time.Second)
+	wantGap(t, <-replies, longer, 3*time.Second)
 	eventually(t, 2*time.Minute, victim+" is the active gateway again", func() error {
 		if got := activeGateway(t, vpc+"-external204"); got != victim {
 			return fmt.Errorf("it is %s", got)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -47,16 +46,6 @@ var world000 = &deployment{
 	manifests:  slices.Concat(networks000, []string{underlay000}, pods000()),
 	gateways:   nodes,
 	ready:      ready000,
-}
-
-// bare000 is the part of it that does not depend on who asks for an address first.
-func bare000(manifests []string) *deployment {
-	return &deployment{
-		name: "document 000 without pods", controller: world000.controller, daemon: world000.daemon, manifests: manifests, gateways: nodes,
-		ready: func(ctx context.Context) error {
-			return listingIs(ctx, withoutNAT(seed("seed000/show-vpc1.txt")), "show", "vpc1")
-		},
-	}
 }
 
 // pods000 are the pods that the document lists with their nodes, and the Vip, in the order of their addresses: .2 to .7.
@@ -305,22 +294,4 @@ func vsctl(t *testing.T, node string, args ...string) string {
 func subnetIsReady(t *testing.T, name string) {
 	t.Helper()
 	eventually(t, time.Minute, name+" is ready", func() error { return subnetReady(t, name) })
-}
-
-// TestAnyOrder applies the network of document 000 in its order and in the opposite one: OVN ends the same.
-func TestAnyOrder(t *testing.T) {
-	shown := func(manifests []string) string {
-		d := bare000(manifests)
-		deploy(t, d)
-		subnetIsReady(t, "extra")
-		row(t, "oeip", "ovn-cluster-external204", map[string]string{"TYPE": "lrp", "READY": "true"})
-		return framework.Canonical(nbctl(t, "show"), slices.Concat(allocated204, []netip.Prefix{netip.MustParsePrefix("10.16.0.0/16")})...)
-	}
-	forward := shown(networks000)
-	reversed := slices.Clone(networks000)
-	slices.Reverse(reversed)
-	if backward := shown(reversed); backward != forward {
-		t.Errorf("in order\n%s\nreversed\n%s", forward, backward)
-	}
-	withoutDeployment(t)
 }
