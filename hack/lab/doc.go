@@ -3,6 +3,10 @@
 // Key: the lab's name, environment LAB, default kube-ovn. It reads the checkout that it stands in and the cache of built things; it writes
 // .lab/<name>/, .lab/env and bin/image/, and in the kernel only what package plan names.
 //
+// LAB_OUTSIDE says which outside networks there are behind which NIC of the nodes: `nic=prefix[@tag][+prefix[@tag]...]`, items separated by spaces, a tag
+// where the nodes send with IEEE 802.1Q tag. The default is `vlan=10.5.204.0/24@204+10.10.204.0/24+10.5.49.0/24@49 eth1=172.56.0.0/16`: the networks and
+// NICs of the documents. `lab ext -- CMD` runs a program in the router of these networks, which is their outside host too.
+//
 // Who does what:
 //
 //	plan      names and addresses; pure

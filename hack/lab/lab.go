@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -160,14 +159,7 @@ func (s settings) getenv(name string) string {
 }
 
 func (l *lab) writeSettings() error {
-	s := settings{Nodes: len(l.plan.Nodes), Tunnel: l.plan.TunnelNIC}
-	for _, o := range l.plan.Outside {
-		s.Outside += fmt.Sprintf("%s=%s", o.NIC, o.Prefix)
-		if o.Tag != 0 {
-			s.Outside += fmt.Sprintf("@%d", o.Tag)
-		}
-		s.Outside += " "
-	}
+	s := settings{Nodes: len(l.plan.Nodes), Tunnel: l.plan.TunnelNIC, Outside: l.plan.OutsideList()}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err

@@ -29,8 +29,9 @@ const usage = `usage: lab VERB ...
   prepare                        build Kubernetes' programs
   deps                           install the Debian packages that are missing
 
-Environment: LAB names the lab (default kube-ovn); LAB_TUNNEL_NIC (default eth1) and LAB_OUTSIDE, a list of
-nic=prefix[@tag], choose the NICs of the nodes.
+Environment: LAB names the lab (default kube-ovn); LAB_TUNNEL_NIC (default ` + plan.DefaultTunnelNIC + `) and LAB_OUTSIDE choose the NICs of the
+nodes. LAB_OUTSIDE is a list of nic=prefix[@tag][+prefix[@tag]...]: the networks behind each NIC, with VLAN tag or without;
+default ` + plan.DefaultOutside + `. Their router has .254 in each.
 `
 
 func main() {

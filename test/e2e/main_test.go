@@ -32,22 +32,45 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := restore(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// restore removes what tests share.
+func restore() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	return tearDown(ctx)
 }
 
 // apply applies manifests for the time of the test and removes them at its end.
 func apply(t *testing.T, manifests string) {
 	t.Helper()
+	removeAtEnd(t, manifests)
+	if err := cluster.Apply(t.Context(), []byte(manifests)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// removeAtEnd removes manifests at the end of the test, before what was to be removed earlier.
+func removeAtEnd(t *testing.T, manifests string) {
+	t.Helper()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := cleanUpContext()
 		defer cancel()
 		if err := cluster.Delete(ctx, []byte(manifests)); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
-	if err := cluster.Apply(t.Context(), []byte(manifests)); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// cleanUpContext is for what runs when the test's own context has ended.
+func cleanUpContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 2*time.Minute)
 }
 
 // podYAML is one pod of the test image; node may be empty, annotations are `key: value` lines.

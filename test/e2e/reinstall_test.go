@@ -107,7 +107,7 @@ func nodeIsClean(t *testing.T, node string) {
 			}
 		}
 	}
-	addresses, err := cluster.Node(t.Context(), node, "ip", "-o", "-4", "address", "show", "dev", "eth1")
+	addresses, err := cluster.Node(t.Context(), node, "ip", "-o", "-4", "address", "show", "dev", "eth2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func nodeIsClean(t *testing.T, node string) {
 		peer = "172.30.17.12"
 	}
 	eventually(t, 30*time.Second, "the tunnel NIC carries traffic", func() error {
-		_, err := cluster.Node(t.Context(), node, "ping", "-c", "1", "-W", "1", "-I", "eth1", peer)
+		_, err := cluster.Node(t.Context(), node, "ping", "-c", "1", "-W", "1", "-I", "eth2", peer)
 		return err
 	})
 }

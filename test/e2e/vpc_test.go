@@ -198,7 +198,10 @@ func wantColumns(ctx context.Context, resource, name, column, want string) error
 
 // printed is the row that `kubectl get` prints for one object, by column name, asked from the API server as a Table.
 func printed(ctx context.Context, resource, name string) (map[string]string, error) {
-	plural := map[string]string{"vpc": "vpcs", "subnet": "subnets", "ip": "ips"}[resource]
+	plural := map[string]string{
+		"vpc": "vpcs", "subnet": "subnets", "ip": "ips", "vip": "vips", "vlan": "vlans", "provider-network": "provider-networks",
+		"oeip": "ovn-eips", "ofip": "ovn-fips", "osnat": "ovn-snat-rules", "odnat": "ovn-dnat-rules",
+	}[resource]
 	raw, err := cluster.Kube.Discovery().RESTClient().Get().AbsPath("/apis/kubeovn.io/v1", plural, name).
 		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(ctx)
 	if err != nil {

@@ -37,6 +37,7 @@ type Cluster struct {
 	Kube   kubernetes.Interface
 	OVN    versioned.Interface
 
+	name    string // of the lab
 	root    string // of the checkout
 	env     []string
 	dynamic dynamic.Interface
@@ -58,7 +59,7 @@ func Load() (*Cluster, error) {
 		return nil, fmt.Errorf("kubeconfig of the lab: %w", err)
 	}
 	config.QPS, config.Burst = 500, 1000
-	c := &Cluster{Config: config, root: root, env: os.Environ()}
+	c := &Cluster{Config: config, name: env["LAB"], root: root, env: os.Environ()}
 	for k, v := range env {
 		c.env = append(c.env, k+"="+v)
 	}

@@ -20,7 +20,7 @@ const (
 	arpReply   = 2
 )
 
-// routerMAC is the hardware address of a tagged network's gateway.
+// routerMAC is the hardware address of the gateway of a network that the switch serves.
 func routerMAC(l *plan.Lab, o plan.Outside) (mac net.HardwareAddr, err error) {
 	err = ns.InNetns(l.OutsideNetns(), func() error {
 		link, err := netlink.LinkByName(router(o))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/ns"
 	"github.com/kubeovn/kube-ovn/hack/lab/plan"
@@ -58,7 +59,7 @@ func free(l *plan.Lab) error {
 	return nil
 }
 
-// Outside makes the namespace of the outside networks with their switches and routers. Tagged networks get their switch from StartTagged.
+// Outside makes the namespace of the outside networks with their switches and routers. A NIC with tagged networks gets its switch from Switch.Start.
 func Outside(l *plan.Lab) error {
 	name := l.OutsideNetns()
 	if err := ns.CreateNetns(name); err != nil {
@@ -73,24 +74,39 @@ func Outside(l *plan.Lab) error {
 	return ns.InNetns(name, func() error {
 		err := errors.Join(
 			sysctl("ipv4/ip_forward", "1"),
-			sysctl("ipv4/conf/all/rp_filter", "0"), // a reply may leave another way than the request came
-			sysctl("ipv6/conf/default/disable_ipv6", "1"),
+			sysctl("ipv4/conf/all/rp_filter", "0"),  // a reply may leave another way than the request came
+			sysctl("ipv4/conf/all/arp_ignore", "1"), // each network knows its own gateway only
+			sysctl("ipv6/conf/all/forwarding", "1"),
+			sysctl("ipv6/conf/default/disable_ipv6", "1"), // the router's interfaces have it, the switches' ports do not
+			enableIPv6("lo"),
 			addAddress("lo", netip.MustParsePrefix(plan.Internet+"/32")),
+			addAddress("lo", netip.MustParsePrefix(plan.Internet6+"/128")),
 			addAddress(managementNIC, netip.PrefixFrom(l.Router(), l.Management.Bits())),
 			addBridge(tunnelSwitch),
 		)
-		for _, o := range l.Outside {
-			if o.Tag != 0 {
+		for _, u := range l.Uplinks() {
+			if u.Tagged() {
 				continue
 			}
-			err = errors.Join(err, addBridge(bridgeOf(o)))
-			err = errors.Join(err, addAddress(bridgeOf(o), netip.PrefixFrom(o.Gateway(), o.Prefix.Bits())))
+			err = errors.Join(err, addBridge(bridgeOf(u.NIC)), addRouter(bridgeOf(u.NIC), u.Networks[0]))
 		}
 		return err
 	})
 }
 
-func bridgeOf(o plan.Outside) string { return "br-" + o.NIC }
+// addRouter gives an interface of the outside the router's addresses in a network.
+func addRouter(name string, o plan.Outside) error {
+	err := enableIPv6(name)
+	for _, address := range o.Routers() {
+		err = errors.Join(err, addAddress(name, address))
+	}
+	return err
+}
+
+func enableIPv6(name string) error { return sysctl("ipv6/conf/"+name+"/disable_ipv6", "0") }
+
+// bridgeOf is the switch behind a NIC.
+func bridgeOf(nic string) string { return "br-" + nic }
 
 // AttachNode makes a node's network namespace and its NICs.
 func AttachNode(l *plan.Lab, n plan.Node) error {
@@ -112,15 +128,15 @@ func AttachNode(l *plan.Lab, n plan.Node) error {
 		if err := enslave(far, tunnelSwitch); err != nil {
 			return err
 		}
-		for _, o := range l.Outside {
-			far := port(o.NIC, n)
-			if err := addVeth(veth{name: far, peer: o.NIC, peerNetns: name}); err != nil {
+		for _, u := range l.Uplinks() {
+			far := port(u.NIC, n)
+			if err := addVeth(veth{name: far, peer: u.NIC, peerNetns: name}); err != nil {
 				return err
 			}
-			if o.Tag != 0 { // enslaved by its own switch, which remembers the port by name
+			if u.Tagged() { // enslaved by its own switch, which remembers the port by name
 				continue
 			}
-			if err := enslave(far, bridgeOf(o)); err != nil {
+			if err := enslave(far, bridgeOf(u.NIC)); err != nil {
 				return err
 			}
 		}
@@ -132,7 +148,7 @@ func AttachNode(l *plan.Lab, n plan.Node) error {
 	return ns.InNetns(name, func() error { return configureNode(l, n) })
 }
 
-// port is the far end of a node's NIC on the switch of an outside network.
+// port is the far end of a node's NIC on the switch behind it.
 func port(network string, n plan.Node) string { return network + "-" + strconv.Itoa(n.Index) }
 
 func configureNode(l *plan.Lab, n plan.Node) error {
@@ -143,8 +159,8 @@ func configureNode(l *plan.Lab, n plan.Node) error {
 		addAddress(plan.ManagementNIC, netip.PrefixFrom(n.Management, l.Management.Bits())),
 		addAddress(l.TunnelNIC, netip.PrefixFrom(n.Tunnel, l.Tunnel.Bits())),
 	)
-	for _, o := range l.Outside {
-		err = errors.Join(err, setUp(o.NIC))
+	for _, u := range l.Uplinks() {
+		err = errors.Join(err, setUp(u.NIC))
 	}
 	if err != nil {
 		return err
@@ -162,8 +178,8 @@ func DetachNode(l *plan.Lab, n plan.Node) error {
 	if _, statErr := os.Stat(ns.Path(l.OutsideNetns())); statErr == nil {
 		err = errors.Join(err, ns.InNetns(l.OutsideNetns(), func() error {
 			err := removeLink(port(tunnelSwitch, n))
-			for _, o := range l.Outside {
-				err = errors.Join(err, removeLink(port(o.NIC, n)))
+			for _, u := range l.Uplinks() {
+				err = errors.Join(err, removeLink(port(u.NIC, n)))
 			}
 			return err
 		}))
@@ -267,6 +283,9 @@ func addAddress(name string, p netip.Prefix) error {
 		return fmt.Errorf("interface %s: %w", name, err)
 	}
 	address := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+	if p.Addr().Is6() { // usable at once: nobody else has it
+		address.Flags = unix.IFA_F_NODAD
+	}
 	if err := netlink.AddrReplace(link, address); err != nil {
 		return fmt.Errorf("address %s of %s: %w", p, name, err)
 	}

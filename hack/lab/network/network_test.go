@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -112,32 +114,41 @@ func TestWires(t *testing.T) {
 	}
 }
 
-// An untagged outside network is one segment: what a node puts on it the router answers.
+// An untagged outside network is one segment: what a node puts on it the router answers, and passes on to where it routes.
 func TestOutsideNetwork(t *testing.T) {
 	l, onMachine := testLab(t, "labtest-out")
 	build(t, l, onMachine)
-	o := l.Outside[1]
-	if o.Tag != 0 {
+	o := l.Outside[3]
+	if l.Uplinks()[1].Tagged() || o.NIC != "eth1" {
 		t.Fatalf("%+v is tagged", o)
 	}
 	node := l.NodeNetns(l.Nodes[1])
 	err := ns.InNetns(node, func() error {
-		link, err := netlink.LinkByName(o.NIC)
-		if err != nil {
-			return err
-		}
-		address, err := netlink.ParseAddr("10.10.204.50/24")
-		if err != nil {
-			return err
-		}
-		return netlink.AddrAdd(link, address)
+		return errors.Join(
+			addAddress(o.NIC, netip.MustParsePrefix("172.56.0.50/16")), addAddress(o.NIC, netip.MustParsePrefix("fd00:56::50/64")),
+			addRoute(plan.Internet6, o.Gateway6().String()),
+		)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ping(node, o.Gateway().String()); err != nil {
-		t.Error(err)
+	for what, address := range map[string]string{
+		"gateway": o.Gateway().String(), "first address": "172.56.0.1", "IPv6 gateway": o.Gateway6().String(), "IPv6 internet": plan.Internet6,
+	} {
+		if err := ping(node, address); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
+	if err := ping(l.NodeNetns(l.Nodes[0]), "172.56.0.50"); err != nil {
+		t.Errorf("another node, from its management NIC: %v", err)
+	}
+}
+
+// addRoute is a host route in this thread's namespace.
+func addRoute(to, via string) error {
+	destination := netip.MustParseAddr(to)
+	bits := destination.BitLen()
+	return netlink.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: destination.AsSlice(), Mask: net.CIDRMask(bits, bits)}, Gw: net.ParseIP(via)})
 }
 
 func TestDetachAndAttachAgain(t *testing.T) {
@@ -209,21 +220,23 @@ func TestTaggedSwitchArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := strings.Join(NewSwitch(l).bridge(l.Outside[0]), " ")
+	vlan := l.Uplinks()[0]
+	args := strings.Join(NewSwitch(l).bridge(vlan), " ")
 	for _, want := range []string{
-		"add-br br-vlan", "datapath_type=netdev", "add-port br-vlan gw-vlan tag=204", "set interface gw-vlan type=internal", "add-port br-vlan vlan-0", "add-port br-vlan vlan-1",
+		"add-br br-vlan", "datapath_type=netdev", "add-port br-vlan vlan.204 tag=204", "set interface vlan.204 type=internal", "add-port br-vlan vlan.0 trunks=0",
+		"add-port br-vlan vlan.49 tag=49", "add-port br-vlan vlan-0", "add-port br-vlan vlan-1",
 	} {
 		if !strings.Contains(args, want) {
 			t.Errorf("no %q in %s", want, args)
 		}
 	}
-	l.Outside = l.Outside[1:]
+	l.Outside = l.Outside[len(vlan.Networks):]
 	if s := NewSwitch(l); len(s.Daemons()) != 0 || s.Start(t.Context()) != nil {
 		t.Error("a lab without tagged networks runs a switch")
 	}
 }
 
-// The switch takes the tag off: frames with it reach the router, frames without do not.
+// Each network of a NIC is a segment of its own: the router answers to a frame with the network's tag, or with none in the untagged one, and to no other.
 func TestTaggedNetwork(t *testing.T) {
 	l, onMachine := testLab(t, "labtest-tag")
 	if err := cgroup.Create(l.HostCgroup()); err != nil {
@@ -241,21 +254,38 @@ func TestTaggedNetwork(t *testing.T) {
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	o := l.Outside[0]
-	node := l.NodeNetns(l.Nodes[0])
+	for _, o := range l.Uplinks()[0].Networks {
+		for _, tag := range []uint16{204, 0, 49} {
+			wantAnswer(t, l, o, tag, tag == o.Tag)
+		}
+	}
+	// A node that comes back has new NICs.
+	first := l.Nodes[0]
+	if err := onMachine(func() error { return errors.Join(DetachNode(l, first), AttachNode(l, first)) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range l.Uplinks()[0].Networks {
+		wantAnswer(t, l, o, o.Tag, true)
+	}
+}
+
+// wantAnswer asks on the first node, with a tag, for a network's gateway.
+func wantAnswer(t *testing.T, l *plan.Lab, o plan.Outside, tag uint16, want bool) {
+	t.Helper()
 	gateway, err := routerMAC(l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for tag, want := range map[uint16]bool{o.Tag: true, 0: false, o.Tag + 1: false} {
-		answered := false
-		err := ns.InNetns(node, func() error {
-			var err error
-			answered, err = arp(o.NIC, tag, "10.5.204.50", o.Gateway().String(), gateway)
-			return err
-		})
-		if err != nil || answered != want {
-			t.Errorf("tag %d: answered %v, %v; want %v", tag, answered, err, want)
-		}
+	answered := false
+	err = ns.InNetns(l.NodeNetns(l.Nodes[0]), func() error {
+		var err error
+		answered, err = arp(o.NIC, tag, o.Prefix.Addr().Next().String(), o.Gateway().String(), gateway)
+		return err
+	})
+	if err != nil || answered != want {
+		t.Errorf("%s with tag %d: answered %v, %v; want %v", o, tag, answered, err, want)
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/daemon"
@@ -24,7 +25,7 @@ import (
 const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 
 // Switch is the Open vSwitch in the outside namespace that takes the VLAN tag off tagged networks: the kernel may know neither VLAN devices nor
-// VLAN filtering.
+// VLAN filtering. It serves all networks of a NIC when one of them is tagged.
 type Switch struct {
 	lab              *plan.Lab
 	dir              string
@@ -57,16 +58,9 @@ func (s Switch) Daemons() []daemon.Daemon {
 	return []daemon.Daemon{s.server, s.vswitchd}
 }
 
-func (s Switch) needed() bool {
-	for _, o := range s.lab.Outside {
-		if o.Tag != 0 {
-			return true
-		}
-	}
-	return false
-}
+func (s Switch) needed() bool { return slices.ContainsFunc(s.lab.Uplinks(), plan.Uplink.Tagged) }
 
-// Start runs the switch with one bridge per tagged network: a trunk port per node, and the router's interface with the tag.
+// Start runs the switch with one bridge per NIC: a trunk port per node, and an interface of the router per network.
 func (s Switch) Start(ctx context.Context) error {
 	if !s.needed() {
 		return nil
@@ -92,18 +86,22 @@ func (s Switch) Start(ctx context.Context) error {
 	if err := s.vswitchd.Start(); err != nil {
 		return err
 	}
-	for _, o := range s.lab.Outside {
-		if o.Tag == 0 {
+	for _, u := range s.lab.Uplinks() {
+		if !u.Tagged() {
 			continue
 		}
-		if err := s.vsctl(ctx, s.bridge(o)...); err != nil {
+		if err := s.forget(ctx, u); err != nil {
+			return err
+		}
+		if err := s.vsctl(ctx, s.bridge(u)...); err != nil {
 			return err
 		}
 		err := ns.InNetns(s.lab.OutsideNetns(), func() error {
-			if err := addAddress(router(o), netip.PrefixFrom(o.Gateway(), o.Prefix.Bits())); err != nil {
-				return err
+			var err error
+			for _, o := range u.Networks {
+				err = errors.Join(err, addRouter(router(o), o), checksumInSoftware(router(o)))
 			}
-			return checksumInSoftware(router(o))
+			return err
 		})
 		if err != nil {
 			return err
@@ -112,21 +110,51 @@ func (s Switch) Start(ctx context.Context) error {
 	return nil
 }
 
-// bridge are the arguments that make a tagged network's bridge. Ports of nodes that are down join when they appear.
-func (s Switch) bridge(o plan.Outside) []string {
-	name := bridgeOf(o)
-	args := []string{
-		"--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev",
-		"--", "--may-exist", "add-port", name, router(o), "tag=" + strconv.Itoa(int(o.Tag)), "--", "set", "interface", router(o), "type=internal",
+// forget takes the ports out whose interface was made anew since they joined, because a node was down. vswitchd does not see that: it would go on
+// reading the socket of the old one. The interfaces that it has are promiscuous.
+func (s Switch) forget(ctx context.Context, u plan.Uplink) error {
+	for _, n := range s.lab.Nodes {
+		name, fresh := port(u.NIC, n), false
+		err := ns.InNetns(s.lab.OutsideNetns(), func() error {
+			link, err := netlink.LinkByName(name)
+			var missing netlink.LinkNotFoundError
+			if errors.As(err, &missing) {
+				return nil
+			}
+			fresh = err == nil && link.Attrs().RawFlags&unix.IFF_PROMISC == 0
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", name, err)
+		}
+		if fresh {
+			if err := s.vsctl(ctx, "--if-exists", "del-port", bridgeOf(u.NIC), name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bridge are the arguments that make a NIC's bridge. Ports of nodes that are down join at the next Start.
+func (s Switch) bridge(u plan.Uplink) []string {
+	name := bridgeOf(u.NIC)
+	args := []string{"--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"}
+	for _, o := range u.Networks {
+		frames := "trunks=0" // of VLAN 0, that is without a tag
+		if o.Tag != 0 {
+			frames = "tag=" + strconv.Itoa(int(o.Tag))
+		}
+		args = append(args, "--", "--may-exist", "add-port", name, router(o), frames, "--", "set", "interface", router(o), "type=internal")
 	}
 	for _, n := range s.lab.Nodes {
-		args = append(args, "--", "--may-exist", "add-port", name, port(o.NIC, n))
+		args = append(args, "--", "--may-exist", "add-port", name, port(u.NIC, n))
 	}
 	return args
 }
 
-// router is the interface that holds a tagged network's gateway address.
-func router(o plan.Outside) string { return "gw-" + o.NIC }
+// router is the router's interface in a network of a NIC that has tagged ones, named as VLAN devices are: vlan.204, and vlan.0 without a tag.
+func router(o plan.Outside) string { return o.NIC + "." + strconv.Itoa(int(o.Tag)) }
 
 // Stop ends the switch and removes its folder.
 func (s Switch) Stop(ctx context.Context) error {

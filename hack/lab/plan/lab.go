@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,14 +20,18 @@ const (
 	// whenever vswitchd restarts.
 	ManagementNIC = "eth0"
 
+	// DefaultTunnelNIC is the node's NIC of the tunnels. The names before it are those that the documents give to the outside.
+	DefaultTunnelNIC = "eth2"
+
 	// AnyPrefix begins every lab's Prefix.
 	AnyPrefix = "lab."
 
-	// Internet is an address far outside that every outside network reaches.
-	Internet = "223.5.5.5"
+	// Internet and Internet6 are addresses far outside that every outside network reaches.
+	Internet  = "223.5.5.5"
+	Internet6 = "2400:3200::1"
 
 	maxName      = 20 // characters of a lab's name
-	maxNIC       = 11 // characters of an outside NIC's name: `<nic>-<index>` and `br-<nic>` are interfaces too
+	maxNIC       = 10 // characters of an outside NIC's name: `<nic>.<tag>`, `<nic>-<index>` and `br-<nic>` are interfaces too
 	maxInterface = 15 // IFNAMSIZ without its zero byte
 )
 
@@ -55,21 +58,8 @@ type Node struct {
 	ControlPlane bool // carries ovn-central; the API server itself runs beside the nodes
 }
 
-// Outside is a network that the cluster's VPCs can be attached to.
-type Outside struct {
-	NIC    string // on every node
-	Prefix netip.Prefix
-	Tag    uint16 // VLAN tag on the nodes' side; 0 is none
-}
-
-// Gateway is the router of an outside network: the address whose last octet is 254.
-func (o Outside) Gateway() netip.Addr {
-	a := o.Prefix.Masked().Addr().As4()
-	a[3] = 254
-	return netip.AddrFrom4(a)
-}
-
-// New plans the lab of the given name. getenv supplies LAB_TUNNEL_NIC (default eth1) and LAB_OUTSIDE, a list of `nic=prefix[@tag]`.
+// New plans the lab of the given name. getenv supplies LAB_TUNNEL_NIC (default DefaultTunnelNIC) and LAB_OUTSIDE (default DefaultOutside), a list of
+// `nic=prefix[@tag][+prefix[@tag]...]`.
 func New(name, root string, nodes int, getenv func(string) string) (*Lab, error) {
 	if name == "" {
 		name = DefaultName
@@ -82,7 +72,7 @@ func New(name, root string, nodes int, getenv func(string) string) (*Lab, error)
 	}
 	l := &Lab{Name: name, Root: root, TunnelNIC: getenv("LAB_TUNNEL_NIC"), ServiceCIDR: netip.MustParsePrefix("10.96.0.0/12"), PodCIDR: netip.MustParsePrefix("10.16.0.0/16")}
 	if l.TunnelNIC == "" {
-		l.TunnelNIC = "eth1"
+		l.TunnelNIC = DefaultTunnelNIC
 	}
 	third := byte(16)
 	if name != DefaultName { // another lab beside the first: its own pair of subnets
@@ -100,10 +90,10 @@ func New(name, root string, nodes int, getenv func(string) string) (*Lab, error)
 	}
 	list := getenv("LAB_OUTSIDE")
 	if list == "" {
-		list = "vlan=10.5.204.0/24@204 extra=10.10.204.0/24 extgw1=172.56.0.0/16"
+		list = DefaultOutside
 	}
 	var err error
-	if l.Outside, err = parseOutside(list, l.TunnelNIC); err != nil {
+	if l.Outside, err = parseOutside(list, ManagementNIC, l.TunnelNIC, "lo"); err != nil {
 		return nil, fmt.Errorf("LAB_OUTSIDE: %w", err)
 	}
 	return l, nil
@@ -124,38 +114,6 @@ func host(p netip.Prefix, last byte) netip.Addr {
 	a := p.Addr().As4()
 	a[3] = last
 	return netip.AddrFrom4(a)
-}
-
-func parseOutside(list, tunnelNIC string) ([]Outside, error) {
-	var all []Outside
-	for _, item := range strings.Fields(list) {
-		nic, rest, ok := strings.Cut(item, "=")
-		if !ok || nic == "" || len(nic) > maxNIC {
-			return nil, fmt.Errorf("%q: want nic=prefix[@tag] with a name of at most %d characters", item, maxNIC)
-		}
-		taken := func(o Outside) bool { return o.NIC == nic }
-		if nic == ManagementNIC || nic == tunnelNIC || nic == "lo" || slices.ContainsFunc(all, taken) {
-			return nil, fmt.Errorf("%q: the NIC's name is taken", item)
-		}
-		o := Outside{NIC: nic}
-		prefix, tag, tagged := strings.Cut(rest, "@")
-		var err error
-		if o.Prefix, err = netip.ParsePrefix(prefix); err != nil {
-			return nil, fmt.Errorf("%q: %w", item, err)
-		}
-		if !o.Prefix.Addr().Is4() || o.Prefix.Bits() > 24 {
-			return nil, fmt.Errorf("%q: want an IPv4 prefix of /24 or more", item)
-		}
-		if tagged {
-			n, err := strconv.ParseUint(tag, 10, 16)
-			if err != nil || n < 1 || n > 4094 {
-				return nil, fmt.Errorf("%q: a VLAN tag is 1 to 4094", item)
-			}
-			o.Tag = uint16(n)
-		}
-		all = append(all, o)
-	}
-	return all, nil
 }
 
 // Node finds a node by name.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func TestDefaultLab(t *testing.T) {
 	if !l.Nodes[0].ControlPlane || l.Nodes[1].ControlPlane {
 		t.Error("the first node alone is the control plane")
 	}
-	if l.Dir() != "/src/.lab/kube-ovn" || l.TunnelNIC != "eth1" || l.Host().String() != "172.30.16.1" || l.Router().String() != "172.30.16.254" {
+	if l.Dir() != "/src/.lab/kube-ovn" || l.TunnelNIC != "eth2" || l.Host().String() != "172.30.16.1" || l.Router().String() != "172.30.16.254" {
 		t.Errorf("%s %s %s %s", l.Dir(), l.TunnelNIC, l.Host(), l.Router())
 	}
 }
@@ -68,9 +69,9 @@ func TestNewRefuses(t *testing.T) {
 		{"no node", "a", 0, "", "1 to 9"},
 		{"too many nodes", "a", 10, "", "1 to 9"},
 		{"no prefix", "a", 1, "vlan", "nic=prefix"},
-		{"long NIC", "a", 1, "abcdefghijkl=10.0.0.0/24", "at most 11"},
+		{"long NIC", "a", 1, "abcdefghijkl=10.0.0.0/24", "at most 10"},
 		{"taken by the kubelet", "a", 1, "eth0=10.0.0.0/24", "taken"},
-		{"taken by the tunnel", "a", 1, "eth1=10.0.0.0/24", "taken"},
+		{"taken by the tunnel", "a", 1, "eth2=10.0.0.0/24", "taken"},
 		{"twice", "a", 1, "x=10.0.0.0/24 x=10.0.1.0/24", "taken"},
 		{"not a prefix", "a", 1, "x=10.0.0.0", "no '/'"},
 		{"IPv6", "a", 1, "x=fd00::/64", "IPv4"},
@@ -78,6 +79,11 @@ func TestNewRefuses(t *testing.T) {
 		{"tag 0", "a", 1, "x=10.0.0.0/24@0", "1 to 4094"},
 		{"tag 4095", "a", 1, "x=10.0.0.0/24@4095", "1 to 4094"},
 		{"tag text", "a", 1, "x=10.0.0.0/24@a", "1 to 4094"},
+		{"nothing behind the plus", "a", 1, "x=10.0.0.0/24+", "no '/'"},
+		{"two untagged on one NIC", "a", 1, "x=10.0.0.0/24+10.0.1.0/24", "one tag"},
+		{"one tag twice on one NIC", "a", 1, "x=10.0.0.0/24@7+10.0.1.0/24@7", "one tag"},
+		{"overlap", "a", 1, "x=10.0.0.0/16 y=10.0.1.0/24", "overlaps"},
+		{"one IPv6 prefix for two", "a", 1, "x=10.0.1.0/24 y=11.0.1.0/24", "fd00:0:1::/64"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,22 +102,36 @@ func TestNewRefuses(t *testing.T) {
 
 func TestOutside(t *testing.T) {
 	l := mustNew(t, "", 1)
-	want := []struct {
-		nic, gateway string
-		tag          uint16
-	}{{"vlan", "10.5.204.254", 204}, {"extra", "10.10.204.254", 0}, {"extgw1", "172.56.0.254", 0}}
-	if len(l.Outside) != len(want) {
-		t.Fatalf("%v", l.Outside)
+	var got []string
+	for _, o := range l.Outside {
+		got = append(got, fmt.Sprint(o.NIC, " ", o.Tag, " ", o.Routers()))
 	}
-	for i, w := range want {
-		if o := l.Outside[i]; o.NIC != w.nic || o.Gateway().String() != w.gateway || o.Tag != w.tag {
-			t.Errorf("%+v gateway %s, want %+v", o, o.Gateway(), w)
-		}
+	want := []string{
+		"vlan 204 [10.5.204.254/24 fd00:5:204::254/64]",
+		"vlan 0 [10.10.204.254/24 fd00:10:204::254/64]",
+		"vlan 49 [10.5.49.254/24 fd00:5:49::254/64]",
+		"eth1 0 [172.56.0.254/16 172.56.0.1/16 fd00:56::254/64]",
 	}
-	env := map[string]string{"LAB_TUNNEL_NIC": "ens2", "LAB_OUTSIDE": "eth1=172.56.0.0/16"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	if list := l.OutsideList(); list != DefaultOutside {
+		t.Errorf("as a list: %s", list)
+	}
+}
+
+func TestUplinks(t *testing.T) {
+	all := mustNew(t, "", 1).Uplinks()
+	if len(all) != 2 || all[0].NIC != "vlan" || len(all[0].Networks) != 3 || !all[0].Tagged() || all[1].NIC != "eth1" || len(all[1].Networks) != 1 || all[1].Tagged() {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestOwnNICs(t *testing.T) {
+	env := map[string]string{"LAB_TUNNEL_NIC": "ens2", "LAB_OUTSIDE": "eth2=172.56.0.0/16  eth3=10.0.0.0/24@4094"}
 	l, err := New("", "/src", 1, func(name string) string { return env[name] })
-	if err != nil || l.TunnelNIC != "ens2" || l.Outside[0].NIC != "eth1" {
-		t.Errorf("own names: %+v, %v", l, err)
+	if err != nil || l.TunnelNIC != "ens2" || l.OutsideList() != "eth2=172.56.0.0/16 eth3=10.0.0.0/24@4094" {
+		t.Errorf("%+v, %v", l, err)
 	}
 }
 
