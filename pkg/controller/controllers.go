@@ -85,6 +85,7 @@ type process struct {
 func (p *process) loops() []*reconcile.Loop {
 	kinds, core := p.kubeovn.Kubeovn().V1(), p.kube.Core().V1()
 	api, kube := p.KubeOVN.KubeovnV1(), p.Kube.CoreV1()
+	configMaps := p.config.Core().V1().ConfigMaps()
 	loops := []*reconcile.Loop{
 		p.global(),
 		vpc.New(
