@@ -25,8 +25,11 @@ func physical(f *controllertest.Fixture) []*reconcile.Loop {
 	book := ipam.New()
 	loops := []*reconcile.Loop{
 		vpc.New(
-			vpc.Deps{Config: vpc.Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet}, NB: f.NB, Vpcs: api.Vpcs(), Events: f.Events},
-			vpc.Sources{Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets()},
+			vpc.Deps{Config: vpc.Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet}, NB: f.NB, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: f.Events},
+			vpc.Sources{
+				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
+			},
 		),
 		subnet.New(
 			subnet.Deps{

@@ -108,13 +108,24 @@ func (f *Fixture) Start(loops ...*reconcile.Loop) {
 		return watches(&f.Kube.Fake)+watches(&f.KubeOVN.Fake)-before >= informers-f.watching
 	})
 	f.watching = informers
-	for _, loop := range loops {
+	run := func(loop *reconcile.Loop) {
 		f.loops = append(f.loops, loop)
 		f.done.Go(func() {
 			if err := loop.Run(f.ctx); err != nil {
 				f.t.Errorf("loop %s: %v", loop.Name(), err)
 			}
 		})
+	}
+	// What is given is there before anybody looks: who comes too early waits longer and longer, which Settle does not see.
+	isGiven := func(l *reconcile.Loop) bool { return l.Name() == given }
+	for _, loop := range loops {
+		if isGiven(loop) {
+			run(loop)
+			<-loop.FirstPass()
+		}
+	}
+	for _, loop := range slices.DeleteFunc(slices.Clone(loops), isGiven) {
+		run(loop)
 	}
 }
 
