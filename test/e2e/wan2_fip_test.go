@@ -100,11 +100,18 @@ func s016(t *testing.T) {
 
 func v4Used(t *testing.T, subnet string) int {
 	t.Helper()
-	s, err := cluster.OVN.KubeovnV1().Subnets().Get(t.Context(), subnet, metav1.GetOptions{})
+	eips, err := cluster.OVN.KubeovnV1().OvnEips().List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int(s.Status.V4UsingIPs.Int().Int64())
+	used := 0
+	for _, e := range eips.Items {
+		if e.Spec.ExternalSubnet == subnet {
+			used++
+		}
+	}
+	wantUsed(t, subnet, used) // the counter follows about a second later
+	return used
 }
 
 func wantUsed(t *testing.T, subnet string, want int) {

@@ -213,7 +213,8 @@ func deletion(manifest string) []string {
 		panic("not one object: " + manifest)
 	}
 	o := objects[0]
-	args := []string{"delete", "--wait=false", o.GetKind(), o.GetName()}
+	resource := map[string]string{"OvnDnatRule": "ovn-dnat-rules", "OvnEip": "ovn-eips", "Pod": "pods"}[o.GetKind()]
+	args := []string{"delete", "--wait=false", resource, o.GetName()}
 	if o.GetNamespace() != "" {
 		args = append(args, "--grace-period=0", "-n", o.GetNamespace())
 	}

@@ -96,7 +96,7 @@ func (d *deployment) up(ctx context.Context) error {
 	// All at once, in whichever order they were applied: what is still used waits for its users.
 	current.undo = append(current.undo, unlabelGateways, func(ctx context.Context) error {
 		return cluster.Delete(ctx, []byte(strings.Join(d.manifests, "\n---\n")))
-	})
+	}, switchOff)
 	for _, manifest := range d.manifests {
 		if err := cluster.Apply(ctx, []byte(manifest)); err != nil {
 			return err
@@ -168,6 +168,24 @@ func tearDown(ctx context.Context) error {
 func unlabelGateways(ctx context.Context) error {
 	_, err := cluster.Kubectl(ctx, "label", "nodes", "--all", "ovn.kubernetes.io/external-gw-")
 	return err
+}
+
+// switchOff says in the gateway's ConfigMap that the default VPC leaves the outside network: its absence would not.
+func switchOff(ctx context.Context) error {
+	config, err := cluster.Kubectl(ctx, "-n", "kube-system", "get", "configmaps", "-o", "name", "--field-selector=metadata.name=ovn-external-gw-config")
+	if err != nil || config == "" {
+		return err
+	}
+	if _, err := cluster.Kubectl(ctx, "-n", "kube-system", "patch", "configmap", "ovn-external-gw-config", "-p", `{"data":{"enable-external-gw":"false"}}`); err != nil {
+		return err
+	}
+	return framework.Poll(ctx, "the default VPC has left the outside network", func() error {
+		vpc, err := cluster.OVN.KubeovnV1().Vpcs().Get(ctx, "ovn-cluster", metav1.GetOptions{})
+		if err == nil && vpc.Status.EnableExternal {
+			err = fmt.Errorf("conditions are %+v", vpc.Status.Conditions)
+		}
+		return err
+	})
 }
 
 // leftovers names what an outside network can leave in the API, the databases and on the nodes.

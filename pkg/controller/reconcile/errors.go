@@ -57,7 +57,7 @@ const (
 )
 
 // classify tells how the loop treats an error. A row whose parent is not written yet, a database that is away and a stale
-// copy of an API object all heal by themselves, so they count as waiting.
+// copy of an API object, also of one that is gone by now, all heal by themselves, so they count as waiting.
 func classify(err error) string {
 	var (
 		wait    *WaitError
@@ -69,7 +69,7 @@ func classify(err error) string {
 		return resultOK
 	case errors.As(err, &invalid):
 		return resultInvalid
-	case errors.As(err, &wait), errors.As(err, &missing), errors.Is(err, ovs.ErrDisconnected), apierrors.IsConflict(err),
+	case errors.As(err, &wait), errors.As(err, &missing), errors.Is(err, ovs.ErrDisconnected), apierrors.IsConflict(err), apierrors.IsNotFound(err),
 		errors.Is(err, context.Canceled):
 		return resultWait
 	}

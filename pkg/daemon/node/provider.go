@@ -112,9 +112,12 @@ func (v *view) providers(tunnel *Tunnel) ([]Provider, []bridge.Spec) {
 	return v.gateway(tunnel, out, bridges)
 }
 
-// providerNetworks are those that are not being deleted, oldest first.
+// providerNetworks are those that are there to stay, oldest first: the removal of one waits for its VLANs, which have traffic
+// until they go.
 func (v *view) providerNetworks() []*kubeovnv1.ProviderNetwork {
-	out := slices.DeleteFunc(slices.Clone(v.in.Providers), func(pn *kubeovnv1.ProviderNetwork) bool { return pn.DeletionTimestamp != nil })
+	out := slices.DeleteFunc(slices.Clone(v.in.Providers), func(pn *kubeovnv1.ProviderNetwork) bool {
+		return pn.DeletionTimestamp != nil && len(pn.Status.Vlans) == 0
+	})
 	slices.SortFunc(out, func(a, b *kubeovnv1.ProviderNetwork) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})

@@ -115,6 +115,8 @@ func networkCases() map[string]struct {
 			pn.Spec.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 		})), "provider p nic eth1 refused: nodeSelector: \"Near\" is not a valid label selector operator\n"},
 		"being deleted": {base(one("eth1", deleted)), ""},
+		"to be deleted after its VLANs": {base(one("eth1", deleted, func(pn *kubeovnv1.ProviderNetwork) { pn.Status.Vlans = []string{"gone"} })),
+			"provider p nic eth1 bridge br-p mtu 9000 vlan_interfaces false\nbridge br-p nic eth1 netdev false trunks [0]\n"},
 		"NIC is missing": {base(one("eth7")), "provider p nic eth7 bridge br-p mtu 0 vlan_interfaces false\n" +
 			"bridge br-p nic eth7 netdev false trunks [0]\n"},
 		"tunnel NIC, kernel datapath": {base(one("eth0")), "provider p nic eth0 bridge br-p mtu 1500 vlan_interfaces false\n" +
