@@ -214,8 +214,8 @@ func TestBrokenConfigMapKeepsTraffic(t *testing.T) {
 		"nodes that do not exist": {`"` + strings.Join(nodes, ",") + `"`, `"nowhere-1,nowhere-2"`},
 		"type":                    {`"centralized"`, `"sideways"`},
 		"physical gateway":        {`"10.5.204.254/24"`, `"10.5.204.2540/24"`},
-		"address of the port":     {"data:\n", "data:\n  nic-ip: \"10.5.204.300/24\"\n"},
-		"MAC of the port":         {"data:\n", "data:\n  nic-ip: \"10.5.204.200/24\"\n  nic-mac: \"16:52:f3:13:6a\"\n"},
+		"address of the port":     {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.300/24\"\n"},
+		"MAC of the port":         {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.200/24\"\n  nic-mac: \"16:52:f3:13:6a\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(config, change[0]) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestAnyOrder(t *testing.T) {
 		deploy(t, d)
 		subnetIsReady(t, "extra")
 		row(t, "oeip", "ovn-cluster-external204", map[string]string{"TYPE": "lrp", "READY": "true"})
-		return framework.Canonical(nbctl(t, "show"), slices.Concat(allocated204, []netip.Prefix{netip.MustParsePrefix("10.16.0.0/16")})...)
+		return sortedBlocks(framework.Canonical(nbctl(t, "show"), slices.Concat(allocated204, []netip.Prefix{netip.MustParsePrefix("10.16.0.0/16")})...))
 	}
 	forward := shown(networks000)
 	reversed := slices.Clone(networks000)
@@ -39,6 +40,19 @@ func TestAnyOrder(t *testing.T) {
 		t.Errorf("in order\n%s\nreversed\n%s", forward, backward)
 	}
 	withoutDeployment(t)
+}
+
+// sortedBlocks orders the switches and routers of a listing, which ovn-nbctl prints by their UUIDs.
+func sortedBlocks(listing string) string {
+	var blocks []string
+	for line := range strings.Lines(listing) {
+		if !strings.HasPrefix(line, " ") {
+			blocks = append(blocks, "")
+		}
+		blocks[len(blocks)-1] += line
+	}
+	slices.Sort(blocks)
+	return strings.TrimSpace(strings.Join(blocks, ""))
 }
 
 // TestUnderlayPods puts pods of three nodes into a subnet of the outside, with the physical gateway: they talk to each other
