@@ -182,7 +182,7 @@ func (p *process) loops() []*reconcile.Loop {
 	return append(loops, ovnnat.New(
 		ovnnat.Deps{
 			Config: ovnnat.Config{
-				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, Workers: p.Workers * natWorkersPerWorker,
+				DefaultVpc: p.DefaultVpc, ExternalSubnet: p.ExternalSwitch, Workers: p.Workers * natWorkersPerWorker, UsesDelay: usesDelay,
 			},
 			NB: p.nb, IPAM: p.book, API: api, Events: p.events,
 		},

@@ -32,8 +32,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.pods, "pods", 5000, "size of the large controller run")
 	flag.IntVar(&o.workers, "workers", 48, "concurrency of the floor: that of the controller's pod queue")
-	flag.StringVar(&o.cpuProfile, "cpuprofile", "", "write the controller's CPU profile of the large run here")
-	flag.StringVar(&o.heapProfile, "heapprofile", "", "write the controller's heap profile after the large run here")
+	flag.StringVar(&o.cpuProfile, "cpuprofile", "", "write the controller's CPU profile of the run here")
+	flag.StringVar(&o.heapProfile, "heapprofile", "", "write the controller's heap profile after the run here")
 	flag.Parse()
 	exit(run(ctx, strings.Split(*only, ","), o))
 }
@@ -56,7 +56,7 @@ func run(ctx context.Context, only []string, o options) error {
 		{"ovs", func() error { return ovsbench.Report(ctx, os.Stdout) }},
 		{"cni", func() error { return cniReport(ctx) }},
 		{"controller", func() error { return controllerReport(ctx, o) }},
-		{"nat", func() error { return natReport(ctx) }},
+		{"nat", func() error { return natReport(ctx, o) }},
 	} {
 		chosen := only[0] == ""
 		for _, name := range only {

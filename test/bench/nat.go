@@ -19,7 +19,7 @@ import (
 var natSizes = []int{200, 2000}
 
 // natReport measures how long OvnEips and OvnFips that are made at once take until all are Ready.
-func natReport(ctx context.Context) error {
+func natReport(ctx context.Context, o options) error {
 	return in(ctx, func(s *scope) error {
 		b, err := startController(s)
 		if err != nil {
@@ -28,6 +28,7 @@ func natReport(ctx context.Context) error {
 		if err := b.connectOutside(); err != nil {
 			return err
 		}
+		profiled := b.profile(b.under, o)
 		took := map[int]time.Duration{}
 		first := 0
 		for _, n := range natSizes {
@@ -40,6 +41,9 @@ func natReport(ctx context.Context) error {
 			line(fmt.Sprintf("nat.fip_%d.nb_txns_per_pair", n), float64(now.transactions-before.transactions)/float64(n), "count")
 			line(fmt.Sprintf("nat.fip_%d.cpu_per_1000_pairs", n), (now.cpu-before.cpu).Seconds()*1000/float64(n), "s")
 			first += n
+		}
+		if err := profiled(); err != nil {
+			return err
 		}
 		small, large := natSizes[0], natSizes[1]
 		line("nat.fip.growth", took[large].Seconds()/float64(large)/(took[small].Seconds()/float64(small)), "x")

@@ -1,6 +1,8 @@
 package ovnnat
 
 import (
+	"time"
+
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
@@ -28,6 +30,8 @@ type Config struct {
 	ExternalSubnet string
 	// Workers of each loop.
 	Workers int
+	// UsesDelay is how long after a rule its OvnEip tells that it is used.
+	UsesDelay time.Duration
 }
 
 // Deps are what the controllers may write.

@@ -29,13 +29,27 @@ type eipController struct {
 func newEips(w *world, sources Sources) *reconcile.Loop {
 	c := &eipController{world: w}
 	loop := reconcile.New(EipName, w.Workers, c.sync)
-	c.own = reconcile.WatchFresh(loop, sources.Eips, c.keysForEip)
+	// What we wrote ourselves is known here and nothing follows from it.
+	c.own = reconcile.WatchFresh(loop, sources.Eips, c.keysForEip, func(_, now *v1.OvnEip) bool { return !c.own.Echo(now) })
 	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
-	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
-	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
 	w.IPAM.OnRelease(func(lease ipam.Lease) { c.released(loop, lease) })
-	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
 	return loop
+}
+
+// used wakes the OvnEips of a rule: at once those that wait for its end, the others after a delay. They only tell who uses
+// them, and when many are made at once that must not take the API server from those that still wait for their address.
+func (c *eipController) used(loop *reconcile.Loop, spec string, annotations map[string]string) (now []string) {
+	for _, name := range eipNames(spec, annotations) {
+		if eip, ok := c.own.Get(name); c.UsesDelay == 0 || ok && !eip.DeletionTimestamp.IsZero() {
+			now = append(now, name)
+			continue
+		}
+		loop.AddAfter(name, c.UsesDelay)
+	}
+	return now
 }
 
 // keysForEip: one that goes may leave its address to those that wait for one.

@@ -99,8 +99,7 @@ func (f *Fresh[T]) created(obj T) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ours, wrote := f.wrote[key]
-	return f.creating[key] || wrote && ours.object.GetUID() == obj.GetUID() && ours.object.GetResourceVersion() == obj.GetResourceVersion()
+	return f.creating[key] || f.echo(key, obj)
 }
 
 // Wrote remembers the API server's answer to a create, update or patch.
@@ -112,6 +111,23 @@ func (f *Fresh[T]) Wrote(obj T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.wrote[key] = written[T]{obj, time.Now().Add(lag)}
+}
+
+// Echo says whether an object that a watch shows is as this controller wrote it last, before Get has been asked for it.
+func (f *Fresh[T]) Echo(obj T) bool {
+	key, err := cache.MetaNamespaceKeyFunc(obj)
+	if err != nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.echo(key, obj)
+}
+
+// echo compares with what was written last; the caller holds mu.
+func (f *Fresh[T]) echo(key string, obj T) bool {
+	ours, wrote := f.wrote[key]
+	return wrote && ours.object.GetUID() == obj.GetUID() && ours.object.GetResourceVersion() == obj.GetResourceVersion()
 }
 
 // Gone forgets a write to an object that this controller deleted.
