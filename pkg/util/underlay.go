@@ -1,6 +1,10 @@
 package util
 
-import "strings"
+import (
+	"strings"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+)
 
 // Names of provider networks (node.md 4.1). A NIC that several provider networks name is in the bridge of the first one,
 // and all of them are mapped to that bridge.
@@ -132,3 +136,21 @@ func U2OExcludeSet(subnet, family string) string { return Dotted(subnet + u2oExc
 
 // U2OOverlaySet is the set of a VPC's overlay prefixes.
 func U2OOverlaySet(vpc, family string) string { return Dotted(vpc + u2oOverlaySuffix + family) }
+
+// IsInterconnected says whether the router of the VPC has a port in an underlay subnet whose gateway is a physical one.
+func IsInterconnected(s *v1.Subnet) bool {
+	spec := &s.Spec
+	return IsOvnProvider(spec.Provider) && spec.CIDRBlock != "" && spec.Vlan != "" && !spec.LogicalGateway && spec.U2OInterconnection
+}
+
+// ServicesByNode says whether an interconnected subnet of the default VPC needs the nodes to reach Services: its switch has no
+// load balancers.
+func ServicesByNode(s *v1.Subnet) bool {
+	return IsInterconnected(s) && (s.Spec.EnableLb == nil || !*s.Spec.EnableLb)
+}
+
+// HasNodeGroups says whether the ports of a subnet of the default VPC are in a group per node, because nodes carry traffic of
+// it: they are the gateways of overlay, and of underlay with OVN's gateway, or lead to Services.
+func HasNodeGroups(s *v1.Subnet) bool {
+	return s.Spec.Vlan == "" || s.Spec.LogicalGateway || ServicesByNode(s)
+}

@@ -121,16 +121,9 @@ func (c *controller) publish(ctx context.Context, subnet *v1.Subnet, active []ga
 	return nil
 }
 
-// applies says whether nodes carry traffic of a subnet of the default VPC: they are the gateways of overlay, and of underlay
-// with OVN's gateway; to an interconnected underlay subnet without load balancers they lead to Services.
+// applies says whether nodes carry traffic of a subnet of the default VPC.
 func (c *controller) applies(s *v1.Subnet) bool {
-	return s.Spec.Vpc == c.DefaultVpc && s.Name != c.JoinSubnet && util.IsOvnProvider(s.Spec.Provider) &&
-		(s.Spec.Vlan == "" || s.Spec.LogicalGateway || servicesByNode(s))
-}
-
-// servicesByNode says whether an interconnected underlay subnet needs the nodes to reach Services.
-func servicesByNode(s *v1.Subnet) bool {
-	return s.Spec.Vlan != "" && !s.Spec.LogicalGateway && s.Spec.U2OInterconnection && (s.Spec.EnableLb == nil || !*s.Spec.EnableLb)
+	return s.Spec.Vpc == c.DefaultVpc && s.Name != c.JoinSubnet && util.IsOvnProvider(s.Spec.Provider) && util.HasNodeGroups(s)
 }
 
 // validated says whether the subnet controller accepted the spec.

@@ -12,7 +12,7 @@ import (
 // active are the nodes that carry a centralized subnet's traffic: with ECMP every chosen node that is ready, else one: the
 // present one while it is ready, then the first of the chosen that is. A distributed subnet has none.
 func (in inputs) active() []gatewayNode {
-	if in.subnet == nil || in.subnet.Spec.GatewayType != util.GatewayCentralized || servicesByNode(in.subnet) {
+	if in.subnet == nil || in.subnet.Spec.GatewayType != util.GatewayCentralized || util.ServicesByNode(in.subnet) {
 		return nil
 	}
 	var ready []gatewayNode
@@ -35,7 +35,7 @@ func (in inputs) rows(active []gatewayNode) []ovs.Row {
 	if in.subnet == nil {
 		return nil
 	}
-	if servicesByNode(in.subnet) {
+	if util.ServicesByNode(in.subnet) {
 		return in.serviceRows()
 	}
 	var rows []ovs.Row

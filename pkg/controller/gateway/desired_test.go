@@ -147,23 +147,8 @@ func TestNodeChanged(t *testing.T) {
 	}
 }
 
-// Only a subnet that is connected and has no load balancers of its own needs the nodes.
-func TestServicesByNode(t *testing.T) {
-	yes, no := true, false
-	for name, c := range map[string]struct {
-		change func(*v1.Subnet)
-		want   bool
-	}{
-		"without load balancers": {func(s *v1.Subnet) { s.Spec.EnableLb = &no }, true},
-		"with load balancers":    {func(s *v1.Subnet) { s.Spec.EnableLb = &yes }, false},
-		"not connected":          {func(s *v1.Subnet) { s.Spec.U2OInterconnection = false }, false},
-		"logical gateway":        {func(s *v1.Subnet) { s.Spec.LogicalGateway = true }, false},
-		"overlay":                {func(s *v1.Subnet) { s.Spec.Vlan = "" }, false},
-	} {
-		if got := servicesByNode(subnet("under", interconnected, c.change)); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
+// The nodes of a centralized gateway have no part in a subnet with a physical one.
+func TestPhysicalGatewayHasNoActiveNode(t *testing.T) {
 	in := inputsOf(t, subnet("under", interconnected, centralized("node1")), []*corev1.Node{node("node1", "100.64.0.2", true)})
 	if active := in.active(); active != nil {
 		t.Errorf("a physical gateway and active nodes %v", active)

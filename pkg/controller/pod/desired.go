@@ -91,8 +91,8 @@ func switchPort(in inputs, p port) ovs.Row {
 	return row
 }
 
-// portGroups are the group of the node, for ports of the default VPC and of underlay subnets, and the gateway group of
-// the subnet on the node, unless the pod leaves by another way.
+// portGroups are the group of the node, for ports of the default VPC and of underlay subnets, and the group of the subnet
+// on the node where the node carries its traffic, unless the pod leaves by another way.
 func portGroups(in inputs, p port) []string {
 	var groups []string
 	spec := p.subnet.Spec
@@ -100,7 +100,7 @@ func portGroups(in inputs, p port) []string {
 		groups = append(groups, util.NodePortGroup(in.pod.Spec.NodeName))
 	}
 	steered := p.prefix == util.OvnProvider && in.nat.steers()
-	if spec.Vpc == in.DefaultVpc && routed(p.subnet) && !steered {
+	if spec.Vpc == in.DefaultVpc && util.HasNodeGroups(p.subnet) && !steered {
 		groups = append(groups, util.SubnetNodePortGroup(p.subnet.Name, in.pod.Spec.NodeName))
 	}
 	return groups

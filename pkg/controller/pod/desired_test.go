@@ -72,6 +72,9 @@ func TestDesired(t *testing.T) {
 	dhcp := func(s *v1.SubnetSpec) { s.EnableDHCP = true }
 	provider := func(p string) func(*v1.SubnetSpec) { return func(s *v1.SubnetSpec) { s.Provider = p } }
 	vlan := func(s *v1.SubnetSpec) { s.Vlan = "vlan1" }
+	linked := func(lb bool) func(*v1.SubnetSpec) {
+		return func(s *v1.SubnetSpec) { s.Vlan, s.U2OInterconnection, s.EnableLb = "vlan1", true, &lb }
+	}
 	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web", UID: "set-uid"}}
 	type attached struct {
 		prefix    string
@@ -92,6 +95,12 @@ func TestDesired(t *testing.T) {
 		"layer2 forward": {newPod("a", "ovn.kubernetes.io/layer2_forward", "true"), nil,
 			[]attached{{"ovn", newSubnet("net1", "vpc1", "10.0.1.0/24"), "10.0.1.2"}}},
 		"underlay": {newPod("a"), nil, []attached{{"ovn", newSubnet("under", util.DefaultVpc, "10.5.0.0/24", vlan), "10.5.0.2"}}},
+		"interconnected without load balancers": {newPod("a"), nil, []attached{
+			{"ovn", newSubnet("under", util.DefaultVpc, "10.5.0.0/24", linked(false)), "10.5.0.2"}}},
+		"interconnected with load balancers": {newPod("a"), nil, []attached{
+			{"ovn", newSubnet("under", util.DefaultVpc, "10.5.0.0/24", linked(true)), "10.5.0.2"}}},
+		"interconnected in a custom vpc": {newPod("a"), nil, []attached{
+			{"ovn", newSubnet("under", "vpc1", "10.5.0.0/24", linked(false)), "10.5.0.2"}}},
 		"stateful set": {newPod("web-0"), set, []attached{
 			{"ovn", newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), "10.16.0.2"}}},
 		"further interfaces": {newPod("a"), nil, []attached{

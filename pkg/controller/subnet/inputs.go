@@ -104,10 +104,7 @@ func (in inputs) routed() bool {
 }
 
 // interconnected says whether the router of the VPC has a port in an underlay subnet whose gateway is a physical one.
-func (in inputs) interconnected() bool {
-	spec := &in.subnet.Spec
-	return in.hasSwitch() && spec.CIDRBlock != "" && spec.Vlan != "" && !spec.LogicalGateway && spec.U2OInterconnection
-}
+func (in inputs) interconnected() bool { return util.IsInterconnected(in.subnet) }
 
 // centralized says whether the way out of the cluster leads over gateway nodes.
 func (in inputs) centralized() bool {
