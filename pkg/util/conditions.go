@@ -8,6 +8,7 @@ const (
 	ReasonVpcFailed      = "ReconcileVpcFailed"
 	ReasonVpcInUse       = "VpcInUse"
 	ReasonVpcUnsupported = "NotSupported"
+	ReasonVpcUnrouted    = "SubnetWithoutRoute"
 
 	// Subnet.
 	ReasonSubnetInUse           = "SubnetInUse"

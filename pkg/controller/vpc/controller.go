@@ -127,6 +127,9 @@ func (c *controller) exchange(ctx context.Context, in inputs) error {
 	if err := in.external.err(); err != nil {
 		return err
 	}
+	if err := unrouted(in); err != nil {
+		return err
+	}
 	return missing(in.vpc)
 }
 

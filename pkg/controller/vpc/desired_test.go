@@ -66,6 +66,10 @@ func TestRows(t *testing.T) {
 		{"peering", inputs{vpc: controllertest.Vpc("vpc1", func(s *v1.VpcSpec) {
 			s.VpcPeerings = []*v1.VpcPeering{{RemoteVpc: "vpc2", LocalConnectIP: "169.254.0.1/30, fd69::1/126"}}
 		})}},
+		{"interconnected subnets in two tables", inputs{vpc: controllertest.Vpc("v"), subnets: []*v1.Subnet{
+			linked("dual", "192.168.10.0/24,fd00:10::/64", "192.168.10.1,fd00:10::1", "192.168.10.2,fd00:10::2"),
+			linked("own", "192.168.11.0/24", "192.168.11.1", "192.168.11.2", inTable), controllertest.Subnet("over", "v", "10.0.0.0/24"),
+		}}},
 		{"external and underlay learn from arp", inputs{vpc: controllertest.Vpc("vpc1"), subnets: []*v1.Subnet{underlay}}},
 	}
 	for _, test := range tests {

@@ -109,13 +109,15 @@ func (c *controller) keysForSubnet(s *v1.Subnet) []string {
 	return names
 }
 
-// subnetMatters tells whether a changed subnet can change a VPC; counters and other status do not.
+// subnetMatters tells whether a changed subnet can change a VPC; counters do not.
 func subnetMatters(before, after *v1.Subnet) bool {
 	a, b := before.Spec, after.Spec
 	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || subnetReady(before) != subnetReady(after) ||
 		a.Vpc != b.Vpc || a.Provider != b.Provider || a.Default != b.Default || a.Gateway != b.Gateway ||
 		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection || a.LogicalGateway != b.LogicalGateway ||
-		a.CIDRBlock != b.CIDRBlock
+		a.CIDRBlock != b.CIDRBlock || a.RouteTable != b.RouteTable || a.EnableEcmp != b.EnableEcmp ||
+		before.Status.U2OInterconnectionVPC != after.Status.U2OInterconnectionVPC ||
+		before.Status.U2OInterconnectionIP != after.Status.U2OInterconnectionIP
 }
 
 // subnetReady wakes the default VPC when the join subnet has its router port.

@@ -18,9 +18,19 @@ const (
 	maxPolicyPriority = 32767
 )
 
-// staticRoutes are those of the spec, in the default VPC the default routes to the join network in every route table in use,
-// and in others those to the outside (northbound.md 4.1.1).
+// staticRoutes are those that are told to us and, after them, those by which interconnected subnets reach their policies.
 func staticRoutes(in inputs) ([]ovs.Row, error) {
+	want, err := givenRoutes(in)
+	if err != nil {
+		return nil, err
+	}
+	source, _ := sourceRoutes(in, want)
+	return append(want, source...), nil
+}
+
+// givenRoutes are those of the spec, in the default VPC the default routes to the join network in every route table in use,
+// and in others those to the outside (northbound.md 4.1.1).
+func givenRoutes(in inputs) ([]ovs.Row, error) {
 	var want []ovs.Row
 	tables := []string{""}
 	for _, spec := range in.vpc.Spec.StaticRoutes {
