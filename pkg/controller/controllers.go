@@ -162,7 +162,7 @@ func (p *process) loops() []*reconcile.Loop {
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
 				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Vpcs: kinds.Vpcs(),
-				Attachments: p.attachments,
+				Vlans: kinds.Vlans(), Attachments: p.attachments,
 			},
 		),
 		vip.New(

@@ -71,6 +71,7 @@ type Sources struct {
 	IPs          informers.IPInformer
 	Vips         informers.VipInformer
 	Vpcs         informers.VpcInformer
+	Vlans        informers.VlanInformer
 	Attachments  reconcile.Source[nadlisters.NetworkAttachmentDefinitionLister]
 }
 
@@ -85,8 +86,10 @@ type controller struct {
 	attachments nadlisters.NetworkAttachmentDefinitionLister
 	vips        listers.VipLister
 	vpcs        listers.VpcLister
+	vlans       listers.VlanLister
 	byPod       cache.Indexer // IP objects, by byPodIndex
 	byNamespace cache.Indexer // Subnets, by byNamespaceIndex
+	byVlan      cache.Indexer // Subnets, by byVlanIndex
 	byWish      cache.Indexer // Pods, by byOutsideIndex and byVipIndex
 	seekers     *seekers
 	blocked     *blocked
@@ -101,9 +104,11 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.ips = reconcile.WatchFresh(loop, sources.IPs, keysForIP, ipMatters)
 	c.byPod = index(loop, sources.IPs.Informer(), byPodIndex, keysForIP)
 	c.byNamespace = index(loop, sources.Subnets.Informer(), byNamespaceIndex, namespacesOf)
+	c.byVlan = index(loop, sources.Subnets.Informer(), byVlanIndex, vlansOfSubnet)
 	c.namespaces = reconcile.Watch(loop, sources.Namespaces, c.keysForNamespace, namespaceMatters)
 	c.sets = reconcile.Watch(loop, sources.StatefulSets, c.keysForSet, setMatters)
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
+	c.vlans = reconcile.Watch(loop, sources.Vlans, c.keysForVlan, vlanMatters)
 	c.attachments = reconcile.Watch(loop, sources.Attachments, c.keysForAttachment)
 	c.watchWishes(sources)
 	deps.NB.OnDrift(Name, loop.Add)

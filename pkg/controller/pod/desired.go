@@ -3,6 +3,7 @@ package pod
 import (
 	"maps"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -109,7 +110,7 @@ func portGroups(in inputs, p port) []string {
 // written are the annotations of an interface that this package writes.
 var written = []string{
 	util.IPAddress, util.MACAddress, util.CIDR, util.Gateway, util.LogicalSwitch, util.LogicalRouter, util.PodNicType,
-	util.Allocated, util.Routed,
+	util.VlanID, util.ProviderNet, util.Allocated, util.Routed,
 }
 
 // routed says whether OVN routes for the subnet: overlay, or underlay with OVN's own gateway.
@@ -149,9 +150,21 @@ func annotations(in inputs, ports []port, dropped []string) map[string]string {
 		if routed(p.subnet) || p.subnet.Spec.U2OInterconnection {
 			set(util.LogicalRouter, p.subnet.Spec.Vpc)
 		}
+		tellVlan(all, p, in.vlans[p.subnet.Spec.Vlan])
 		set(util.Routed, "true")
 	}
 	return all
+}
+
+// tellVlan says on which network an interface is, and no more when it is on none.
+func tellVlan(all map[string]string, p port, vlan *v1.Vlan) {
+	id, network := util.Key(p.prefix, util.VlanID), util.Key(p.prefix, util.ProviderNet)
+	if vlan == nil {
+		delete(all, id)
+		delete(all, network)
+		return
+	}
+	all[id], all[network] = strconv.Itoa(vlan.Spec.ID), vlan.Spec.Provider
 }
 
 // ipObject is the durable form of one port's lease.

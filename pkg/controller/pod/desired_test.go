@@ -109,7 +109,7 @@ func TestDesired(t *testing.T) {
 			{"mac.ns", newSubnet("third", "", "10.2.0.0/24", provider("mac.ns")), "10.2.0.2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := inputs{Config: config, pod: c.pod, set: c.set}
+			in := inputs{Config: config, pod: c.pod, set: c.set, vlans: map[string]*v1.Vlan{"vlan1": newVlan(10)}}
 			var ports []port
 			var objects strings.Builder
 			for _, a := range c.ports {
@@ -134,10 +134,32 @@ func annotationText(annotations map[string]string) string {
 // TestAnnotationsOfDropped shows that an unplugged interface takes our annotations with it and leaves the user's.
 func TestAnnotationsOfDropped(t *testing.T) {
 	pod := newPod("a", "mine", "x", "net.ns.ovn.kubernetes.io/ip_address", "10.1.0.2", "net.ns.ovn.kubernetes.io/allocated", "true",
+		"net.ns.ovn.kubernetes.io/vlan_id", "10", "net.ns.ovn.kubernetes.io/provider_network", "net1",
 		"net.ns.ovn.kubernetes.io/ingress_rate", "3")
 	got := annotationText(annotations(inputs{Config: config, pod: pod}, nil, []string{"a.ns.net.ns.ovn"}))
 	if want := "mine=x\nnet.ns.ovn.kubernetes.io/ingress_rate=3\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// newVlan is vlan1 of the provider network net1.
+func newVlan(id int) *v1.Vlan {
+	return &v1.Vlan{ObjectMeta: metav1.ObjectMeta{Name: "vlan1"}, Spec: v1.VlanSpec{ID: id, Provider: "net1"}}
+}
+
+// TestAnnotationsOfVlan shows that an untagged network is told as 0, and that a subnet that left its network takes that back.
+func TestAnnotationsOfVlan(t *testing.T) {
+	subnet := newSubnet("under", "vpc1", "10.5.0.0/24", func(s *v1.SubnetSpec) { s.Vlan = "vlan1" })
+	p := port{nic{prefix: "net.ns.ovn"}, subnet, testLease("10.5.0.2")}
+	in := inputs{Config: config, pod: newPod("a"), vlans: map[string]*v1.Vlan{"vlan1": newVlan(0)}}
+	id, network := "net.ns.ovn.kubernetes.io/vlan_id", "net.ns.ovn.kubernetes.io/provider_network"
+	in.pod.Annotations = annotations(in, []port{p}, nil)
+	if got := in.pod.Annotations; got[id] != "0" || got[network] != "net1" {
+		t.Errorf("on the network: %v", got)
+	}
+	subnet.Spec.Vlan = ""
+	if got := annotationText(annotations(in, []port{p}, nil)); strings.Contains(got, id) || strings.Contains(got, network) {
+		t.Errorf("off the network: %s", got)
 	}
 }
 

@@ -22,9 +22,10 @@ type inputs struct {
 	pod      *corev1.Pod
 	set      *appsv1.StatefulSet // the pod's owner, nil when it has none
 	networks []network
-	vip      *v1.Vip     // whose address is the pod's own, nil for none
-	allowed  []*v1.Vip   // whose addresses the pod may use, too
-	nat      translation // known after the claim
+	vlans    map[string]*v1.Vlan // of the subnets, by name
+	vip      *v1.Vip             // whose address is the pod's own, nil for none
+	allowed  []*v1.Vip           // whose addresses the pod may use, too
+	nat      translation         // known after the claim
 }
 
 // network is one interface the pod asks for.
@@ -77,7 +78,31 @@ func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
 			in.networks = append(in.networks, n)
 		}
 	}
-	return in, nil
+	in.vlans, err = c.vlansOf(in.networks)
+	return in, err
+}
+
+// vlansOf are the Vlans of the subnets that may serve. The daemon has to know the provider network before it makes the
+// interface, so a missing one holds the pod up.
+func (c *controller) vlansOf(networks []network) (map[string]*v1.Vlan, error) {
+	vlans := map[string]*v1.Vlan{}
+	for _, n := range networks {
+		for _, s := range n.subnets {
+			name := s.Spec.Vlan
+			if name == "" || vlans[name] != nil {
+				continue
+			}
+			vlan, err := c.vlans.Get(name)
+			if apierrors.IsNotFound(err) {
+				return nil, reconcile.Wait("vlan %s of subnet %s", name, s.Name)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("vlan %s of subnet %s: %w", name, s.Name, err)
+			}
+			vlans[name] = vlan
+		}
+	}
+	return vlans, nil
 }
 
 // setOf is the StatefulSet that controls the pod.

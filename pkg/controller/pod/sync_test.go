@@ -83,7 +83,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
 			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
-			Vpcs: f.Informers.Kubeovn().V1().Vpcs(),
+			Vpcs: f.Informers.Kubeovn().V1().Vpcs(), Vlans: f.Informers.Kubeovn().V1().Vlans(),
 		},
 	)
 	return []*reconcile.Loop{loop, w.finalizer(f)}
@@ -146,15 +146,17 @@ func macOf(address string) string {
 
 func TestLaws(t *testing.T) {
 	second := newSubnet("second", "vpc1", "10.1.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })
-	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), second)
+	under := newSubnet("under", util.DefaultVpc, "10.5.0.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.U2OInterconnection = "vlan1", true })
+	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), second, under)
 	w.nads = []*nadv1.NetworkAttachmentDefinition{attachment("net", `{"type":"kube-ovn","provider":"net.ns.ovn"}`)}
 	one, two := static("one", "10.16.0.2"), static("two", "10.16.0.3")
 	three := static("three", "10.16.0.4", "k8s.v1.cni.cncf.io/networks", "net", "net.ns.ovn.kubernetes.io/ip_address", "10.1.0.5",
 		"net.ns.ovn.kubernetes.io/mac_address", "00:00:00:00:01:05")
+	four := static("four", "10.5.0.4", "ovn.kubernetes.io/logical_switch", "under")
 	host := newPod("host")
 	host.Spec.HostNetwork = true
 	controllertest.Laws(t, controllertest.Scenario{
-		Build: w.build, Objects: w.objects(one, two, three, host), Removed: []runtime.Object{two, three},
+		Build: w.build, Objects: w.objects(one, two, three, four, host, newVlan(10)), Removed: []runtime.Object{two, three, four},
 	})
 }
 
@@ -397,7 +399,8 @@ func TestNotYetBound(t *testing.T) {
 // TestUnplug shows that an interface that is no longer asked for takes its port, object, address and annotations with it.
 func TestUnplug(t *testing.T) {
 	second := newSubnet("second", "vpc1", "10.1.0.0/24", func(s *v1.SubnetSpec) { s.Provider = "net.ns.ovn" })
-	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), second)
+	under := newSubnet("under", util.DefaultVpc, "10.5.0.0/24", func(s *v1.SubnetSpec) { s.Vlan, s.U2OInterconnection = "vlan1", true })
+	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), second, under)
 	w.nads = []*nadv1.NetworkAttachmentDefinition{attachment("net", `{"plugins":[{"type":"kube-ovn","provider":"net.ns.ovn"}]}`)}
 	pod := newPod("a", "k8s.v1.cni.cncf.io/networks", "net")
 	f := controllertest.New(t, w.objects(pod)...)
@@ -444,5 +447,31 @@ func TestRestartKeepsAddresses(t *testing.T) {
 	}
 	if after := f.Dump(); after != before {
 		t.Errorf("rows changed from\n%sto\n%s", before, after)
+	}
+}
+
+// TestVlanIsTold shows that a pod of an underlay subnet waits for the Vlan and follows it.
+func TestVlanIsTold(t *testing.T) {
+	w := newWorld(t, newSubnet("under", "vpc1", "10.5.0.0/24", func(s *v1.SubnetSpec) { s.Vlan = "vlan1" }))
+	pod := newPod("a")
+	f := controllertest.New(t, w.objects(pod)...)
+	f.Run(w.build)
+	f.Settle()
+	if got := address(f, pod); got != "" {
+		t.Errorf("it has %s and nobody can say on which network", got)
+	}
+	told := func() string {
+		a := controllertest.Stored(f, pod).Annotations
+		return a["ovn.kubernetes.io/vlan_id"] + " of " + a["ovn.kubernetes.io/provider_network"]
+	}
+	f.Create(newVlan(10))
+	f.Eventually("the pod is served", func() bool { return address(f, pod) == "10.5.0.2" })
+	if got := told(); got != "10 of net1" {
+		t.Errorf("told %s", got)
+	}
+	f.Update(newVlan(20))
+	f.Eventually("the new tag is told", func() bool { return told() == "20 of net1" })
+	if n := len(f.Events.Events); n > 0 {
+		t.Errorf("%d events, first %q", n, <-f.Events.Events)
 	}
 }

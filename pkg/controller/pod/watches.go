@@ -54,6 +54,7 @@ const (
 	byOutsideIndex   = "pod/outside"      // pods by the outside addresses they wish for, and
 	everyOutside     = "*"                // those that wish for any
 	byVipIndex       = "pod/vip"          // pods by the Vips they name
+	byVlanIndex      = "pod/vlan"         // subnets by their Vlan
 )
 
 // index adds an index to an informer.
@@ -111,6 +112,33 @@ func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 		keys = append(keys, c.wishing(byOutsideIndex, everyOutside)...)
 	}
 	return keys
+}
+
+// vlansOfSubnet are the index keys of a subnet.
+func vlansOfSubnet(s *v1.Subnet) []string {
+	if s.Spec.Vlan == "" {
+		return nil
+	}
+	return []string{s.Spec.Vlan}
+}
+
+// keysForVlan maps a Vlan to the pods that wait, perhaps for it, and to those in its subnets, which are told what it is.
+func (c *controller) keysForVlan(vlan *v1.Vlan) []string {
+	keys := c.seekers.of(func(seeker) bool { return true })
+	subnets, err := c.byVlan.IndexKeys(byVlanIndex, vlan.Name)
+	if err != nil {
+		return keys
+	}
+	for _, subnet := range subnets {
+		for _, lease := range c.IPAM.SubnetLeases(subnet) {
+			keys = append(keys, podOf(lease.Owner))
+		}
+	}
+	return keys
+}
+
+func vlanMatters(before, after *v1.Vlan) bool {
+	return before.UID != after.UID || before.Spec.ID != after.Spec.ID || before.Spec.Provider != after.Spec.Provider
 }
 
 func subnetMatters(before, after *v1.Subnet) bool {
