@@ -99,6 +99,20 @@ func TestUnderlayCluster(t *testing.T) {
 	c.Eventually("the node's address is counted", func() bool {
 		return controllertest.Stored(c.Fixture, controllertest.Subnet(util.JoinSubnet, "", "")).Status.V4UsingIPs.String() == "1"
 	})
+	// Nothing on the switch answers for Services: the policies of the pod's node lead there, which match on its group.
+	pod := c.pod("default", "pod", "node1")
+	c.Eventually("the pod has its network", func() bool { return c.address(pod) == "10.16.0.3" })
+	told := controllertest.Stored(c.Fixture, pod).Annotations
+	if told["ovn.kubernetes.io/vlan_id"] != "1" || told["ovn.kubernetes.io/provider_network"] != util.DefaultProviderNetwork {
+		t.Errorf("the pod is told %v", told)
+	}
+	if dump := c.Dump(); count(dump, `^Logical_Switch_Port pod\.default: .*ovn\.default\.node1`) != 1 ||
+		count(dump, `^Logical_Router_Policy .*ip4\.src == \$ovn\.default\.node1_ip4 && ip4\.dst == 10\.96\.0\.0/12`) != 1 {
+		t.Errorf("no way to Services in\n%s", dump)
+	}
+	c.Eventually("the pod's address is counted", func() bool {
+		return controllertest.Stored(c.Fixture, controllertest.Subnet(util.DefaultSubnet, "", "")).Status.V4UsingIPs.String() == "2"
+	})
 	// A restart finds everything and the router keeps its address.
 	c.quiet()
 	dump := c.Dump()
