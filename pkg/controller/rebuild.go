@@ -27,7 +27,7 @@ func (p *process) rebuild(ctx context.Context) error {
 		return err
 	}
 	for _, s := range subnets {
-		if err := p.book.SetSubnet(subnet.Book(s)); err != nil {
+		if err := p.book.SetSubnet(subnet.Book(s, p.nb)); err != nil {
 			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
 		}
 	}
