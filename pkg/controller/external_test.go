@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -258,4 +260,33 @@ func (p *process) touch() {
 	kinds.OvnEips().Informer()
 	p.kube.Core().V1().Pods().Informer()
 	p.kube.Core().V1().Nodes().Informer()
+}
+
+// The MACs of router ports that are there, of whatever installation, are taken before any pod can claim (northbound.md
+// 2.6).
+func TestRouterMACsAreRebuilt(t *testing.T) {
+	const gateway, outside = "d6:1f:4a:0b:9c:02", "d6:1f:4a:0b:9c:03"
+	f := controllertest.New(t)
+	vpc := controllertest.Vpc(util.DefaultVpc)
+	vpc.Annotations = map[string]string{util.ExternalGatewayInEffect: util.EncodeExternalGateway(map[string]string{"nic-ip": "172.56.0.2/16"})}
+	_, def, _ := controllertest.DefaultSubnets()
+	f.Create(vpc)
+	f.Create(def)
+	for port, mac := range map[string]string{"ovn-cluster-ovn-default": gateway, "ovn-cluster-external204": outside} {
+		f.Server.Transact(t, fmt.Sprintf(`{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":%q,"networks":"10.16.0.1/16","mac":%q}}`, port, mac),
+			fmt.Sprintf(`{"op":"insert","table":"Logical_Router","row":{"name":%q,"ports":["named-uuid","p"]}}`, "of "+port))
+	}
+	f.Reconnect()
+	p := &process{Controller: New(outsideConfig(), Clients{Kube: f.Kube, KubeOVN: f.KubeOVN}), nb: f.NB, book: ipam.New(), kube: f.KubeInformers, kubeovn: f.Informers}
+	p.touch()
+	f.Start()
+	if err := p.rebuild(f.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.book.Claim(util.DefaultSubnet, ipam.Request{Owner: "ns/pod", NIC: "pod.ns", MAC: gateway}); !errors.Is(err, ipam.ErrConflict) {
+		t.Errorf("a pod got the gateway's MAC: %v", err)
+	}
+	if holders := p.book.Holders("external204", netip.MustParseAddr("172.56.0.2")); len(holders) != 1 || holders[0].MAC != outside {
+		t.Errorf("the router's address is held by %+v", holders)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
 	"github.com/kubeovn/kube-ovn/pkg/controller/vip"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // rebuild fills the address books with what is held, before any loop claims (northbound.md 2.6). Of several sources that
@@ -27,7 +28,7 @@ func (p *process) rebuild(ctx context.Context) error {
 		return err
 	}
 	for _, s := range subnets {
-		if err := p.book.SetSubnet(subnet.Book(s)); err != nil {
+		if err := p.book.SetSubnet(subnet.Book(s, p.nb)); err != nil {
 			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
 		}
 	}
@@ -78,7 +79,8 @@ func (p *process) bareExternal(known map[string]bool) ([]ipam.Holding, error) {
 		return nil, fmt.Errorf("addresses of switch %s: %w", spec.Name, err)
 	}
 	known[spec.Name] = true
-	held, _ := externalgw.Holding(vpc, p.ExternalSwitch)
+	mac, _ := p.nb.RouterPortMAC(util.RouterPortName(vpc.Name, p.ExternalSwitch))
+	held, _ := externalgw.Holding(vpc, p.ExternalSwitch, mac)
 	return []ipam.Holding{held}, nil
 }
 

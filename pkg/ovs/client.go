@@ -208,6 +208,24 @@ func (c *Client) HasColumn(table, column string) bool {
 	return ok
 }
 
+// RouterPortMAC is the MAC of a router port as the database has it, of whatever owner. It is false for a port that is not
+// there or whose MAC is not a port's.
+func (c *Client) RouterPortMAC(name string) (string, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.cache.tables[ovnnb.LogicalRouterPortTable] == nil {
+		return "", false
+	}
+	r := c.cache.lookup(ovnnb.LogicalRouterPortTable, name)
+	if r == nil {
+		return "", false
+	}
+	if mac := r.get("mac").scalar(); isPortMAC(mac) {
+		return mac, true
+	}
+	return "", false
+}
+
 // LivePorts lists the switch ports of the Northbound database, of every type and owner, by name.
 func (c *Client) LivePorts() []LivePort {
 	c.mu.RLock()

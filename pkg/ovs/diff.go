@@ -241,11 +241,24 @@ func (d *differ) columns(id target, w *wanted, r *row) (map[string]value, error)
 			out[cs.name] = mapOf(ext)
 		case keys:
 			out[cs.name] = mapOf(maps.Clone(w.get(cs.name).m))
+		case sticky:
+			out[cs.name] = kept(cs, w, r, col.normal(w.cols[cs.name]))
 		default:
 			out[cs.name] = col.normal(w.cols[cs.name])
 		}
 	}
 	return out, nil
+}
+
+// kept is what a sticky column is to hold: a default gives way to a usable value of the row.
+func kept(cs columnSpec, w *wanted, r *row, want value) value {
+	if r == nil || !slices.Contains(w.defaults, cs.name) {
+		return want
+	}
+	if have := r.get(cs.name); cs.usable(have.scalar()) {
+		return have
+	}
+	return want
 }
 
 func (d *differ) references(list []ref) (value, error) {

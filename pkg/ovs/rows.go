@@ -33,7 +33,10 @@ type LogicalRouter struct {
 type LogicalRouterPort struct {
 	Router string
 	Name   string
-	MAC    string
+	// MAC is the port's whatever it had before; "" leaves it to DefaultMAC.
+	MAC string
+	// DefaultMAC is for a port that has no usable MAC yet. One that it has, whoever gave it, is what its neighbours know.
+	DefaultMAC string
 	// Networks are prefixes with the port's own address, "10.16.0.1/16".
 	Networks       []string
 	Peer           string

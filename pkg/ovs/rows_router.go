@@ -16,6 +16,9 @@ func (r LogicalRouterPort) row() []wanted {
 			"peer": optional(r.Peer), "options": mapOf(r.Options), "ipv6_prefix": setOf(r.IPv6Prefix...),
 			"ipv6_ra_configs": mapOf(r.IPv6RAConfigs)},
 		refs: map[string][]ref{"ha_chassis_group": optionalRef(ovnnb.HAChassisGroupTable, r.HAChassisGroup)}}
+	if r.MAC == "" && r.DefaultMAC != "" {
+		w.cols["mac"], w.defaults = required(r.DefaultMAC), []string{"mac"}
+	}
 	rows := make([]wanted, 1, len(r.GatewayChassis)+1)
 	for _, gc := range r.GatewayChassis {
 		name := r.Name + "-" + gc.Chassis

@@ -1,6 +1,8 @@
 package ovs
 
 import (
+	"bytes"
+	"net"
 	"strings"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovnnb"
@@ -19,14 +21,16 @@ const (
 	marks               // external_ids: ours but for the keys of columnSpec.foreign; carries the owner mark
 	refs                // UUIDs of rows of columnSpec.table, all ours
 	shared              // a set of UUIDs shared with others: members whose row carries our vendor mark are ours
+	sticky              // whole, but a default (wanted.defaults) does not replace a value that columnSpec.usable accepts
 )
 
 type columnSpec struct {
 	name    string
 	mode    mode
-	owned   []string // mode keys
-	foreign []string // mode marks; a trailing "*" is a prefix
-	table   string   // modes refs and shared
+	owned   []string               // mode keys
+	foreign []string               // mode marks; a trailing "*" is a prefix
+	table   string                 // modes refs and shared
+	usable  func(text string) bool // mode sticky
 }
 
 // parentSpec is a strong-reference column of another table that holds the children. It is never monitored.
@@ -84,7 +88,8 @@ var northbound = []*tableSpec{
 			"mac_binding_age_threshold", "dynamic_neigh_routers", "always_learn_from_arp_request", "chassis"}}),
 		status: []string{"load_balancer"}},
 	{name: ovnnb.LogicalRouterPortTable, identity: []string{"name"}, unique: true, parents: routerChild("ports"),
-		columns: spec(own("name", "mac", "networks", "peer", "ipv6_prefix", "ipv6_ra_configs"),
+		columns: spec(own("name", "networks", "peer", "ipv6_prefix", "ipv6_ra_configs"),
+			columnSpec{name: "mac", mode: sticky, usable: isPortMAC},
 			columnSpec{name: "options", mode: keys, owned: []string{"route_table", "bfd-only", "gateway_mtu"}},
 			columnSpec{name: "gateway_chassis", mode: refs, table: ovnnb.GatewayChassisTable},
 			columnSpec{name: "ha_chassis_group", mode: refs, table: ovnnb.HAChassisGroupTable})},
@@ -181,6 +186,13 @@ func tablesOf(db Database) []*tableSpec {
 		return openVSwitch
 	}
 	return nil
+}
+
+// isPortMAC says whether text is a unicast MAC in the notation of ovn-nb(5), "xx:xx:xx:xx:xx:xx" of either letter case.
+func isPortMAC(text string) bool {
+	const length = len("xx:xx:xx:xx:xx:xx")
+	mac, err := net.ParseMAC(text)
+	return err == nil && len(text) == length && strings.Contains(text, ":") && mac[0]&1 == 0 && !bytes.Equal(mac, make([]byte, 6))
 }
 
 func matchesKey(patterns []string, key string) bool {

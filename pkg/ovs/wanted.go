@@ -43,9 +43,11 @@ type wanted struct {
 	parent target // the row that holds this child, zero for root tables
 	cols   map[string]value
 	refs   map[string][]ref
-	groups []string          // port groups of a switch port
-	ext    map[string]string // external_ids without the engine's marks
-	users  []ref             // rows whose shared column must hold this row: routers of a load balancer
+	// defaults are the sticky columns whose value in cols is only for a row that has none
+	defaults []string
+	groups   []string          // port groups of a switch port
+	ext      map[string]string // external_ids without the engine's marks
+	users    []ref             // rows whose shared column must hold this row: routers of a load balancer
 	// gateways of a router: next hops of unmarked default routes that are ours too
 	gateways []string
 }
@@ -89,6 +91,9 @@ func contradiction(name string, a, b *wanted) error {
 		if col == "" && !slices.Equal(a.refs[c], b.refs[c]) {
 			col, av, bv = c, fmt.Sprint(a.refs[c]), fmt.Sprint(b.refs[c])
 		}
+	}
+	if col == "" && !slices.Equal(a.defaults, b.defaults) {
+		col, av, bv = "defaults", fmt.Sprint(a.defaults), fmt.Sprint(b.defaults)
 	}
 	if col == "" && !maps.Equal(a.ext, b.ext) {
 		col, av, bv = externalIDs, showValue(mapOf(a.ext)), showValue(mapOf(b.ext))

@@ -135,7 +135,7 @@ func (c *controller) book(in inputs) error {
 	if err := c.IPAM.SetSubnet(spec); err != nil {
 		return fmt.Errorf("addresses of switch %s: %w", c.ExternalSwitch, err)
 	}
-	lease := leaseOf(in.vpc, c.ExternalSwitch, in.gateway)
+	lease := leaseOf(in.vpc, c.ExternalSwitch, in.portMAC, in.gateway)
 	_, err := c.IPAM.Claim(c.ExternalSwitch, ipam.Request{Owner: lease.Owner, NIC: lease.NIC, Addresses: lease.Addresses(), MAC: lease.MAC})
 	if err != nil {
 		return reconcile.Wait("%s: %v", util.ExternalGatewayConfigNICIP, err)

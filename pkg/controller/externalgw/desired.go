@@ -106,17 +106,18 @@ func Book(vpc *v1.Vpc, name string) (ipam.Spec, bool) {
 }
 
 // Holding is the lease of the router port in that book. It is the one that an OvnEip of a Subnet of the same name takes over.
-func Holding(vpc *v1.Vpc, name string) (ipam.Holding, bool) {
+// portMAC is the MAC that the port has in the database, "" for none.
+func Holding(vpc *v1.Vpc, name, portMAC string) (ipam.Holding, bool) {
 	g, on := util.DecodeExternalGateway(vpc.Annotations)
 	if !on || len(g.RouterPort) == 0 {
 		return ipam.Holding{}, false
 	}
-	return ipam.Holding{Lease: leaseOf(vpc, name, g)}, true
+	return ipam.Holding{Lease: leaseOf(vpc, name, portMAC, g)}, true
 }
 
-func leaseOf(vpc *v1.Vpc, name string, g util.ExternalGateway) ipam.Lease {
+func leaseOf(vpc *v1.Vpc, name, portMAC string, g util.ExternalGateway) ipam.Lease {
 	port := util.RouterPortName(vpc.Name, name)
-	lease := ipam.Lease{Subnet: name, Owner: util.EipLeaseOwner(port), NIC: port, MAC: g.PortMAC(port)}
+	lease := ipam.Lease{Subnet: name, Owner: util.EipLeaseOwner(port), NIC: port, MAC: g.PortMAC(port, portMAC)}
 	for _, address := range g.RouterPort {
 		if address.Addr().Is4() {
 			lease.V4 = address.Addr()

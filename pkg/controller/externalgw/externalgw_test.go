@@ -146,9 +146,15 @@ func TestBook(t *testing.T) {
 			t.Errorf("%s: %+v", name, spec)
 		}
 	}
-	held, ok := Holding(defaultVpc(seed002(nil)), "ovn-external")
+	held, ok := Holding(defaultVpc(seed002(nil)), "ovn-external", "d6:1f:4a:0b:9c:02")
 	if !ok || held.V4.String() != "172.56.0.100" || held.MAC != "16:52:f3:13:6a:25" || held.Owner != "OvnEip ovn-cluster-ovn-external" {
 		t.Errorf("%+v, %v", held, ok)
+	}
+	without := defaultVpc(seed002(map[string]string{"nic-mac": ""}))
+	for present, want := range map[string]string{"d6:1f:4a:0b:9c:02": "d6:1f:4a:0b:9c:02", "": util.HashMAC("ovn-cluster-ovn-external", 0)} {
+		if held, _ := Holding(without, "ovn-external", present); held.MAC != want {
+			t.Errorf("without nic-mac: %s, want %s", held.MAC, want)
+		}
 	}
 }
 

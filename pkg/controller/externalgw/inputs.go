@@ -23,6 +23,8 @@ type inputs struct {
 	nodes   []*corev1.Node
 	// owned: the bare switch is there and ours. former: it has a localnet port under the name that earlier releases gave.
 	owned, former bool
+	// portMAC is the MAC that the VPC's port in the switch has in the database; "" when there is none.
+	portMAC string
 }
 
 func (c *controller) gather() (inputs, error) {
@@ -54,6 +56,7 @@ func (c *controller) gather() (inputs, error) {
 	}
 	slices.SortFunc(in.nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	in.owned = c.owns()
+	in.portMAC, _ = c.NB.RouterPortMAC(util.RouterPortName(in.vpc.Name, c.ExternalSwitch))
 	_, in.former = c.NB.UUID(ovs.LogicalSwitchPort{Switch: c.ExternalSwitch, Name: formerLocalnet(c.ExternalSwitch)})
 	return in, nil
 }

@@ -155,16 +155,19 @@ func (c *controller) render(ctx context.Context, in inputs) error {
 
 // addresses is what IPAM has to know of the subnet.
 func addresses(in inputs) ipam.Spec {
-	spec := Book(in.subnet)
-	if in.routed() || in.interconnected() {
-		spec.GatewayMAC = routerMAC(in.subnet)
+	spec := ipam.Spec{
+		Name: in.subnet.Name, CIDRBlock: in.subnet.Spec.CIDRBlock, Gateway: in.subnet.Spec.Gateway, ExcludeIPs: in.subnet.Spec.ExcludeIps,
+	}
+	if in.hasRouterPort() {
+		spec.GatewayMAC = routerMAC(in)
 	}
 	return spec
 }
 
-// Book is the subnet as IPAM keeps it, for the rebuild at start before any sync.
-func Book(s *v1.Subnet) ipam.Spec {
-	return ipam.Spec{Name: s.Name, CIDRBlock: s.Spec.CIDRBlock, Gateway: s.Spec.Gateway, ExcludeIPs: s.Spec.ExcludeIps}
+// Book is the subnet as IPAM keeps it, for the rebuild at start before any sync. The gateway's MAC is that of a router port
+// that is there already (northbound.md 2.6).
+func Book(s *v1.Subnet, nb *ovs.Client) ipam.Spec {
+	return addresses(inputs{subnet: s, portMAC: portMAC(s, nb)})
 }
 
 // connected says why a subnet with its rows leads nowhere yet. Of a centralized one the gateway controller, which chooses

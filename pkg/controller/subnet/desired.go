@@ -1,6 +1,7 @@
 package subnet
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -40,7 +41,7 @@ func rows(in inputs) ([]ovs.Row, error) {
 	if in.subnet.Spec.Vlan != "" {
 		want = append(want, localnet(in, prefixes)...)
 	}
-	if !in.routed() && !in.interconnected() {
+	if !in.hasRouterPort() {
 		return want, nil
 	}
 	ports, err := routerPorts(in, prefixes)
@@ -54,13 +55,18 @@ func rows(in inputs) ([]ovs.Row, error) {
 	return append(want, stayPolicies(in, prefixes)...), nil
 }
 
-// routerMAC is the address of the router's port. It is the hash of the port's name, so a restart and an emptied database
-// lead to the same one; IPAM knows it and gives it to no port. Of an interconnection that another release made it is kept.
-func routerMAC(subnet *v1.Subnet) string {
-	if s := &subnet.Status; subnet.Spec.U2OInterconnection && s.U2OInterconnectionMAC != "" && s.U2OInterconnectionVPC == subnet.Spec.Vpc {
+// routerMAC is the MAC of the router's port, which pods have in their neighbour tables. IPAM knows it and gives it to no
+// port. A new port has the hash of its name, so that an emptied database leads to the same one.
+func routerMAC(in inputs) string {
+	return cmp.Or(recordedMAC(in.subnet), in.portMAC, util.HashMAC(util.RouterPortName(in.subnet.Spec.Vpc, in.subnet.Name), 0))
+}
+
+// recordedMAC is the MAC that the status promises for an interconnection, "" when it promises none.
+func recordedMAC(subnet *v1.Subnet) string {
+	if s := &subnet.Status; subnet.Spec.U2OInterconnection && s.U2OInterconnectionVPC == subnet.Spec.Vpc {
 		return s.U2OInterconnectionMAC
 	}
-	return util.HashMAC(util.RouterPortName(subnet.Spec.Vpc, subnet.Name), 0)
+	return ""
 }
 
 // routerPorts are both sides of the link between the switch and the VPC's router.
@@ -74,9 +80,10 @@ func routerPorts(in inputs, prefixes []netip.Prefix) ([]ovs.Row, error) {
 		gateways = in.u2o.Addresses()
 	}
 	port := ovs.LogicalRouterPort{
-		Router: spec.Vpc,
-		Name:   util.RouterPortName(spec.Vpc, in.subnet.Name),
-		MAC:    routerMAC(in.subnet),
+		Router:     spec.Vpc,
+		Name:       util.RouterPortName(spec.Vpc, in.subnet.Name),
+		MAC:        recordedMAC(in.subnet),
+		DefaultMAC: routerMAC(in),
 	}
 	for _, prefix := range prefixes {
 		for _, gateway := range gateways {
@@ -161,7 +168,7 @@ func status(in inputs, known facts) v1.SubnetStatus {
 	out.NatOutgoingPolicyRules = natRules(in.subnet)
 	out.U2OInterconnectionIP, out.U2OInterconnectionMAC, out.U2OInterconnectionVPC = "", "", ""
 	if addrs := known.u2o.Addresses(); len(addrs) > 0 {
-		out.U2OInterconnectionIP, out.U2OInterconnectionMAC = util.FormatAddrs(addrs), routerMAC(in.subnet)
+		out.U2OInterconnectionIP, out.U2OInterconnectionMAC = util.FormatAddrs(addrs), routerMAC(in)
 		out.U2OInterconnectionVPC = in.subnet.Spec.Vpc
 	}
 	return out

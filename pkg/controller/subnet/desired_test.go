@@ -164,9 +164,15 @@ func TestNormalized(t *testing.T) {
 }
 
 func TestRouterMAC(t *testing.T) {
-	a, b := controllertest.Subnet("net1", "vpc1", ""), controllertest.Subnet("net1", "vpc2", "")
-	if routerMAC(a) != routerMAC(a.DeepCopy()) || routerMAC(a) == routerMAC(b) {
-		t.Errorf("%s for vpc1, %s for vpc2", routerMAC(a), routerMAC(b))
+	of := func(vpc, observed, recordedIn string) string {
+		s := controllertest.Subnet("net1", vpc, "", u2o)
+		s.Status.U2OInterconnectionMAC, s.Status.U2OInterconnectionVPC = "00:00:00:00:00:99", recordedIn
+		return routerMAC(inputs{subnet: s, portMAC: observed})
+	}
+	one, two := util.HashMAC("vpc1-net1", 0), util.HashMAC("vpc2-net1", 0)
+	got := []string{of("vpc1", "", ""), of("vpc2", "", ""), of("vpc1", "d6:1f:4a:0b:9c:02", ""), of("vpc1", "d6:1f:4a:0b:9c:02", "vpc1"), of("vpc2", "", "vpc1")}
+	if diff := cmp.Diff([]string{one, two, "d6:1f:4a:0b:9c:02", "00:00:00:00:00:99", two}, got); diff != "" || one == two {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -51,7 +51,7 @@ func dhcpOptions(in inputs, prefixes []netip.Prefix) ([]ovs.Row, error) {
 
 // dhcpDefaults are the options OVN's server cannot do without, and the MTU (northbound.md 1.6).
 func dhcpDefaults(in inputs, prefix netip.Prefix) map[string]string {
-	mac := routerMAC(in.subnet)
+	mac := routerMAC(in)
 	if prefix.Addr().Is6() {
 		return map[string]string{"server_id": mac}
 	}

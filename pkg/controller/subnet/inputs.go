@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
+	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -42,6 +43,8 @@ type inputs struct {
 	vpcs     []*v1.Vpc    // all, by name
 	nodes    []*corev1.Node
 	uplink   uplink
+	// portMAC is the MAC that the router's port has in the database, of whatever installation; "" when there is no port.
+	portMAC string
 	// u2o is what the router has in an interconnected subnet; it is known after the claim.
 	u2o ipam.Lease
 }
@@ -81,8 +84,19 @@ func (c *controller) gather(name string) (inputs, error) {
 		return in, fmt.Errorf("list nodes: %w", err)
 	}
 	slices.SortFunc(in.nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	in.portMAC = portMAC(own, c.NB)
 	in.uplink, err = c.uplinkOf(own)
 	return in, err
+}
+
+// portMAC reads the MAC of the subnet's router port. In a subnet without one, a port of that name has an address of the
+// subnet, and its MAC is not the gateway's.
+func portMAC(s *v1.Subnet, nb *ovs.Client) string {
+	if in := (inputs{subnet: s}); !in.hasRouterPort() {
+		return ""
+	}
+	mac, _ := nb.RouterPortMAC(util.RouterPortName(s.Spec.Vpc, s.Name))
+	return mac
 }
 
 // vpc is the subnet's VPC, nil when it does not exist.
@@ -105,6 +119,9 @@ func (in inputs) routed() bool {
 
 // interconnected says whether the router of the VPC has a port in an underlay subnet whose gateway is a physical one.
 func (in inputs) interconnected() bool { return util.IsInterconnected(in.subnet) }
+
+// hasRouterPort says whether the subnet has a port of the VPC's router.
+func (in inputs) hasRouterPort() bool { return in.routed() || in.interconnected() }
 
 // centralized says whether the way out of the cluster leads over gateway nodes.
 func (in inputs) centralized() bool {

@@ -119,7 +119,7 @@ func TestOneSpecWriteAndOneStatusWrite(t *testing.T) {
 func TestRouterMACIsNobodyElses(t *testing.T) {
 	s := controllertest.Subnet("net1", "vpc1", "10.0.1.0/24")
 	w := started(t, s)
-	if _, err := w.book.Claim("net1", ipam.Request{Owner: "ns/pod", NIC: "pod.ns", MAC: routerMAC(s)}); err == nil {
+	if _, err := w.book.Claim("net1", ipam.Request{Owner: "ns/pod", NIC: "pod.ns", MAC: util.HashMAC("vpc1-net1", 0)}); err == nil {
 		t.Error("a pod got the MAC of the gateway")
 	}
 }

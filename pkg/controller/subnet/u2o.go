@@ -50,7 +50,7 @@ func (c *controller) claimU2O(ctx context.Context, in inputs) (ipam.Lease, error
 
 // recordU2O writes the IP object, the durable form of the claim. What it records cannot be changed, so it is made anew.
 func (c *controller) recordU2O(ctx context.Context, in inputs, lease ipam.Lease) error {
-	want := u2oObject(in.subnet, lease)
+	want := u2oObject(in, lease)
 	have, exists := c.ips.Get(want.Name)
 	if exists && have.DeletionTimestamp.IsZero() && have.Spec.IPAddress == want.Spec.IPAddress && have.Spec.MacAddress == want.Spec.MacAddress {
 		return nil
@@ -69,14 +69,15 @@ func (c *controller) recordU2O(ctx context.Context, in inputs, lease ipam.Lease)
 }
 
 // u2oObject is the IP object of the router's address; it goes with the subnet.
-func u2oObject(s *v1.Subnet, lease ipam.Lease) *v1.IP {
+func u2oObject(in inputs, lease ipam.Lease) *v1.IP {
+	s := in.subnet
 	text := func(a netip.Addr) string {
 		if !a.IsValid() {
 			return ""
 		}
 		return a.String()
 	}
-	object := util.PortLease{Port: lease.Owner, Subnet: s.Name, V4: text(lease.V4), V6: text(lease.V6), MAC: routerMAC(s)}.Object()
+	object := util.PortLease{Port: lease.Owner, Subnet: s.Name, V4: text(lease.V4), V6: text(lease.V6), MAC: routerMAC(in)}.Object()
 	object.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: v1.SchemeGroupVersion.String(), Kind: "Subnet", Name: s.Name, UID: s.UID,
 	}}

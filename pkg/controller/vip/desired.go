@@ -40,7 +40,7 @@ func request(in inputs) (ipam.Request, error) {
 		{"subnet", vip.Spec.Subnet, vip.Labels[util.SubnetLabel]},
 		{"v4ip", vip.Spec.V4ip, vip.Status.V4ip},
 		{"v6ip", vip.Spec.V6ip, vip.Status.V6ip},
-		{"macAddress", strings.ToUpper(vip.Spec.MacAddress), strings.ToUpper(vip.Status.Mac)},
+		{"macAddress", strings.ToUpper(r.MAC), strings.ToUpper(vip.Status.Mac)},
 	} {
 		if field.spec != "" && field.status != "" && field.spec != field.status {
 			return r, invalid("vip has been assigned, does not support change of %s from %s to %s", field.name, field.status, field.spec)
@@ -66,24 +66,25 @@ func granted(in inputs) *v1.Vip {
 	reconcile.AddFinalizer(after)
 	spec := &after.Spec
 	spec.V4ip, spec.V6ip = text(in.lease.V4, spec.V4ip), text(in.lease.V6, spec.V6ip)
-	spec.MacAddress = cmp.Or(spec.MacAddress, macOf(in))
+	spec.MacAddress = cmp.Or(spec.MacAddress, portMAC(in))
 	if after.Labels == nil {
 		after.Labels = map[string]string{}
 	}
 	after.Labels[util.SubnetLabel] = in.subnet.Name
 	after.Labels[util.IPReservedLabel] = in.user
 	s := &after.Status
-	s.Type, s.V4ip, s.V6ip, s.Mac = spec.Type, spec.V4ip, spec.V6ip, spec.MacAddress
+	s.Type, s.V4ip, s.V6ip, s.Mac = spec.Type, spec.V4ip, spec.V6ip, portMAC(in)
 	s.Selector = slices.Clone(spec.Selector)
 	return after
 }
 
-// macOf is the MAC that answers for the address: the router's for the front of a load balancer.
-func macOf(in inputs) string {
+// portMAC is the MAC that answers for the address: as it was given, but the router's for the front of a load balancer,
+// whatever the spec, which cannot follow it, says.
+func portMAC(in inputs) string {
 	if in.vip.Spec.Type == util.VipTypeSwitchLB {
-		return util.HashMAC(util.RouterPortName(in.vpc, in.subnet.Name), 0)
+		return in.routerMAC
 	}
-	return in.lease.MAC
+	return cmp.Or(in.vip.Spec.MacAddress, in.lease.MAC)
 }
 
 // rows are the Vip's port, if its type has one and its subnet a switch.
@@ -105,7 +106,7 @@ func rows(in inputs) []ovs.Row {
 		}
 		return []ovs.Row{port}
 	}
-	port.Addresses = []string{cmp.Or(in.vip.Spec.MacAddress, macOf(in)) + " " + strings.ReplaceAll(address, ",", " ")}
+	port.Addresses = []string{portMAC(in) + " " + strings.ReplaceAll(address, ",", " ")}
 	if in.vip.Spec.Type == util.VipTypeSwitchLB {
 		port.Options = map[string]string{"arp_proxy": "true"}
 	}

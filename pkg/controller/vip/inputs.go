@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,7 +28,8 @@ const (
 type inputs struct {
 	vip    *v1.Vip
 	subnet *v1.Subnet
-	vpc    string
+	// routerMAC is that of the router's port in the subnet.
+	routerMAC string
 	// pods that may answer for the address, by name.
 	pods []*corev1.Pod
 	// users are the pods, namespace/name, that ask to have the address for their own.
@@ -52,10 +54,9 @@ func (c *controller) gather(vip *v1.Vip) (inputs, error) {
 	case !v1.IsConditionTrue(in.subnet.Status.Conditions, v1.ConditionValidated):
 		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", in.subnet.Name)
 	}
-	in.vpc = in.subnet.Spec.Vpc
-	if in.vpc == "" {
-		in.vpc = c.DefaultVpc
-	}
+	port := util.RouterPortName(cmp.Or(in.subnet.Spec.Vpc, c.DefaultVpc), in.subnet.Name)
+	mac, _ := c.NB.RouterPortMAC(port)
+	in.routerMAC = cmp.Or(mac, util.HashMAC(port, 0)) // what a new port has
 	if in.users, err = c.byUser.IndexKeys(userIndex, vip.Name); err != nil {
 		return in, fmt.Errorf("users of vip %s: %w", vip.Name, err)
 	}

@@ -288,3 +288,27 @@ func TestRestartKeepsAddresses(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// The front of a load balancer has the MAC that the router's port has, whoever made that, and follows it.
+func TestSwitchLBHasTheRoutersMAC(t *testing.T) {
+	const former = "d6:1f:4a:0b:9c:02"
+	lb := vipOf("lb", ofType(util.VipTypeSwitchLB), fixed("192.168.0.12", ""))
+	w := &vips{Fixture: controllertest.New(t, subnet1(), lb), t: t}
+	w.Server.Transact(t, `{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"vpc1-vpc1-subnet1","networks":"192.168.0.1/24","mac":"`+former+`"}}`,
+		`{"op":"insert","table":"Logical_Router","row":{"name":"vpc1","ports":["named-uuid","p"]}}`)
+	w.Reconnect()
+	w.Run(w.build)
+	serves := func(mac string) {
+		t.Helper()
+		w.Eventually("port and status have "+mac, func() bool {
+			return strings.Contains(w.Dump(), "addresses="+mac+" 192.168.0.12") && controllertest.Stored(w.Fixture, lb).Status.Mac == mac
+		})
+		w.ready(lb, true)
+	}
+	serves(former)
+	w.Empty()
+	serves(util.HashMAC("vpc1-vpc1-subnet1", 0))
+	if got := controllertest.Stored(w.Fixture, lb).Spec.MacAddress; got != former {
+		t.Errorf("spec.macAddress, which cannot be changed, became %s", got)
+	}
+}

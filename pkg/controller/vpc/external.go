@@ -32,14 +32,17 @@ type network struct {
 	users, eipUsers []string
 	// present: the network has its switch. connected: the router has its port. Neither can be made without the other's help.
 	present, connected bool
+	// portMAC is the MAC that the router's port has in the database; "" when there is none.
+	portMAC string
 }
 
 // link is the router's port in a network, with all it needs.
 type link struct {
-	network  string
-	mac      string
-	networks []string
-	gateways []netip.Addr
+	network string
+	// mac is given by the ConfigMap or the OvnEip. Without one a new port has defaultMAC, and one that is there keeps its own.
+	mac, defaultMAC string
+	networks        []string
+	gateways        []netip.Addr
 }
 
 // external is what the networks come to.
@@ -224,15 +227,16 @@ func (in inputs) newEip(n network) *v1.OvnEip {
 				eip.Spec.V6Ip = address.Addr().String()
 			}
 		}
-		eip.Spec.MacAddress = in.gateway.gateway.PortMAC(eip.Name)
+		eip.Spec.MacAddress = in.gateway.gateway.PortMAC(eip.Name, n.portMAC)
 	}
 	return eip
 }
 
 // staticLink is the port with the address of the ConfigMap.
 func (in inputs) staticLink(n network) *link {
-	l := &link{network: n.name, mac: in.gateway.gateway.PortMAC(in.portOf(n))}
-	for _, address := range in.gateway.gateway.RouterPort {
+	g := in.gateway.gateway
+	l := &link{network: n.name, mac: g.RouterMAC, defaultMAC: g.PortMAC(in.portOf(n), n.portMAC)}
+	for _, address := range g.RouterPort {
 		l.networks = append(l.networks, address.String())
 	}
 	return l
@@ -294,7 +298,8 @@ func externalPorts(in inputs) ([]ovs.Row, error) {
 	var want []ovs.Row
 	for _, l := range in.external.links {
 		port := ovs.LogicalRouterPort{
-			Router: in.vpc.Name, Name: util.RouterPortName(in.vpc.Name, l.network), MAC: l.mac, Networks: l.networks,
+			Router: in.vpc.Name, Name: util.RouterPortName(in.vpc.Name, l.network), MAC: l.mac, DefaultMAC: l.defaultMAC,
+			Networks: l.networks,
 		}
 		for i, chassis := range in.chassis {
 			port.GatewayChassis = append(port.GatewayChassis, ovs.GatewayChassis{Chassis: chassis, Priority: util.GatewayChassisPriority(i)})

@@ -253,6 +253,7 @@ func (c *controller) networks(in *inputs, wanted []string) ([]network, error) {
 		}
 		_, n.present = c.NB.UUID(ovs.LogicalSwitch{Name: name})
 		_, n.connected = c.NB.UUID(ovs.LogicalRouterPort{Router: in.vpc.Name, Name: port})
+		n.portMAC, _ = c.NB.RouterPortMAC(port)
 		list = append(list, n)
 	}
 	return list, nil

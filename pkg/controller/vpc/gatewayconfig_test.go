@@ -106,6 +106,33 @@ func TestGivenAddressWithoutSubnet(t *testing.T) {
 	n.Eventually("the port is back", func() bool { return n.port(defaultPort) == port })
 }
 
+// A port that another installation made keeps its UUID and, as long as nic-mac gives none, its MAC, which the physical
+// gateway has learned; the OvnEip of a Subnet that comes later takes it over.
+func TestAdoptionOfTheExternalPort(t *testing.T) {
+	const former = "d6:1f:4a:0b:9c:02"
+	def, _, join := controllertest.DefaultSubnets()
+	n := network1{Fixture: controllertest.New(t, append(threeNodes(false), def, join, configMap(withNIC("nic-mac", "")))...), t: t}
+	n.Server.Transact(t, `{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"`+defaultPort+`","networks":"10.5.204.10/24","mac":"`+former+`"}}`,
+		`{"op":"insert","table":"Logical_Router","row":{"name":"ovn-cluster","ports":["named-uuid","p"]}}`)
+	uuids := n.Server.UUIDs(t)
+	n.Reconnect()
+	n.Run(buildExternal)
+	n.Eventually("the port is adopted", func() bool { return n.priorities(defaultPort) == "1 2 3" })
+	if port := n.port(defaultPort); !strings.Contains(port, "mac="+former) || !sameUUID(n, uuids, defaultPort) {
+		t.Errorf("port %s", port)
+	}
+	n.Create(external204())
+	n.Eventually("the ovn eip", func() bool {
+		return n.Exists(lrpEip(defaultPort, "")) && n.eip(defaultPort).Status.MacAddress == former
+	})
+	n.Settle()
+	if port := n.port(defaultPort); !strings.Contains(port, "mac="+former) || !sameUUID(n, uuids, defaultPort) {
+		t.Errorf("port %s", port)
+	}
+	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-mac"] = "16:52:f3:13:6a:25" })
+	n.Eventually("the given MAC", func() bool { return strings.Contains(n.port(defaultPort), "mac=16:52:f3:13:6a:25") })
+}
+
 func (n network1) defaultVpcWithPort() *v1.Vpc {
 	n.t.Helper()
 	n.Eventually("the status", func() bool { return n.defaultVpc().Status.EnableExternal })

@@ -187,7 +187,8 @@ func peerings(in inputs) ([]ovs.Row, error) {
 	return want, nil
 }
 
-// peeringMAC is the address of one side of a link. Of two sides with equal hashes the one that sorts last moves on.
+// peeringMAC is the address of one side of a link. It is the hash whatever the port had before: the other side knows it from
+// the databases, not from a neighbour table that would have to forget (ovn-northd(8), "ARP/ND Resolution"). Of two sides with equal hashes the one that sorts last moves on.
 func peeringMAC(port, peer string) string {
 	mac := util.HashMAC(port, 0)
 	if port > peer && mac == util.HashMAC(peer, 0) {
