@@ -7,8 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -146,19 +144,9 @@ func (c *controller) book(in inputs) error {
 // label makes the nodes carry what they should.
 func (c *controller) label(ctx context.Context, in inputs) error {
 	for _, node := range in.nodes {
-		after := labelled(in, node)
-		patch, err := reconcile.MergePatch(node, after)
-		if err != nil {
-			return err
-		}
-		if patch == nil {
-			continue
-		}
-		patched, err := c.Nodes.Patch(ctx, node.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-		if err != nil {
+		if err := c.nodes.Merge(ctx, c.Nodes, node, labelled(in, node)); err != nil {
 			return fmt.Errorf("label node %s: %w", node.Name, err)
 		}
-		c.nodes.Wrote(patched)
 	}
 	return nil
 }

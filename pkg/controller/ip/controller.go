@@ -3,13 +3,9 @@ package ip
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
@@ -42,7 +38,7 @@ type Sources struct {
 
 type controller struct {
 	Deps
-	ips     *reconcile.Fresh[*v1.IP]
+	ips     reconcile.Writer[*v1.IP]
 	subnets listers.SubnetLister
 	pods    corelisters.PodLister
 	open    *openList
@@ -52,7 +48,7 @@ type controller struct {
 func New(deps Deps, sources Sources) *reconcile.Loop {
 	c := &controller{Deps: deps, open: newOpenList()}
 	loop := reconcile.New(Name, 1, c.sync)
-	c.ips = reconcile.WatchFresh(loop, sources.IPs, c.keysForIP)
+	c.ips = reconcile.NewWriter(Name, deps.IPs, reconcile.WatchFresh(loop, sources.IPs, c.keysForIP))
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.pods = reconcile.Watch(loop, sources.Pods, c.keysForPod)
 	return loop
@@ -95,7 +91,8 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	case slices.Contains(ip.Finalizers, util.LegacyFinalizer):
 		after := ip.DeepCopy()
 		reconcile.AddFinalizer(after)
-		return c.patch(ctx, ip, after)
+		_, err := c.ips.Patch(ctx, ip, after)
+		return err
 	}
 	return nil
 }
@@ -108,16 +105,7 @@ func (c *controller) finalize(ctx context.Context, ip *v1.IP) error {
 			return err
 		}
 	}
-	after := ip.DeepCopy()
-	reconcile.RemoveFinalizer(after)
-	err := c.patch(ctx, ip, after)
-	if apierrors.IsNotFound(err) {
-		err = nil
-	}
-	if err == nil {
-		c.ips.Gone(ip.Name)
-	}
-	return err
+	return c.ips.Finish(ctx, ip)
 }
 
 // giveBack ends the lease of a reservation, unless a pod lives on it. A pod that appears after this looked finds the
@@ -149,7 +137,7 @@ func (c *controller) reserve(ctx context.Context, ip *v1.IP) error {
 	if err != nil {
 		return refusal(in, err)
 	}
-	err = c.patch(ctx, ip, desired(ip, lease))
+	_, err = c.ips.Patch(ctx, ip, desired(ip, lease))
 	if err != nil && !held {
 		err = errors.Join(err, c.giveBack(ip)) // without record it would be held for ever
 	}
@@ -184,18 +172,4 @@ func (c *controller) tell(ip *v1.IP, err error) error {
 		c.Events.Event(ip, corev1.EventTypeWarning, reason, err.Error())
 	}
 	return err
-}
-
-// patch writes the difference. Finalizers have other writers, too, so the patch is bound to the version it was made from.
-func (c *controller) patch(ctx context.Context, before, after *v1.IP) error {
-	patch, err := reconcile.LockedMergePatch(before, after)
-	if err != nil || patch == nil {
-		return err
-	}
-	patched, err := c.IPs.Patch(ctx, before.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch ip %s: %w", before.Name, err)
-	}
-	c.ips.Wrote(patched)
-	return nil
 }

@@ -316,6 +316,7 @@ func TestRefusedPatch(t *testing.T) {
 	w.served(ip)
 	c := &controller{Deps: Deps{IPAM: w.books, IPs: w.KubeOVN.KubeovnV1().IPs(), Events: w.Events}, open: newOpenList()}
 	c.subnets, c.pods = w.Informers.Kubeovn().V1().Subnets().Lister(), w.KubeInformers.Core().V1().Pods().Lister()
+	c.ips = reconcile.NewWriter(Name, c.IPs, new(reconcile.Fresh[*v1.IP]))
 	absent := reservation("b.ns", "s") // as after a deletion that the cache has not seen
 	if err := c.reserve(w.Context(), absent); err == nil {
 		t.Error("a reservation that is gone was recorded")

@@ -8,9 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -75,15 +73,9 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	if err := annotate(after, in); err != nil {
 		return err
 	}
-	patch, err := reconcile.MergePatch(in.namespace, after)
-	if err != nil || patch == nil {
-		return err
-	}
-	written, err := c.Namespaces.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
+	if err := c.own.Merge(ctx, c.Namespaces, in.namespace, after); err != nil {
 		return fmt.Errorf("patch namespace %s: %w", name, err)
 	}
-	c.own.Wrote(written)
 	return nil
 }
 

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -56,7 +55,7 @@ type controller struct {
 	nodes   *reconcile.Fresh[*corev1.Node]
 	lister  corelisters.NodeLister
 	subnets listers.SubnetLister
-	ips     *reconcile.Fresh[*v1.IP]
+	ips     reconcile.Writer[*v1.IP]
 }
 
 // New wires the controller to its sources.
@@ -66,7 +65,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.nodes = reconcile.WatchFresh(loop, sources.Nodes, reconcile.Self[*corev1.Node], nodeMatters)
 	c.lister = sources.Nodes.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
-	c.ips = reconcile.WatchFresh(loop, sources.IPs, keysForIP)
+	c.ips = reconcile.NewWriter("ip", deps.IPs, reconcile.WatchFresh(loop, sources.IPs, keysForIP))
 	deps.NB.OnDrift(Name, loop.Add)
 	deps.SB.OnDrift(Name, loop.Add)
 	deps.SB.Observe("Chassis", func(o ovs.Observation) {
@@ -201,16 +200,8 @@ func (c *controller) record(ctx context.Context, in inputs, lease ipam.Lease) er
 		metav1.SetMetaDataLabel(&merged.ObjectMeta, k, v)
 	}
 	reconcile.AddFinalizer(merged)
-	patch, err := reconcile.LockedMergePatch(in.ip, merged)
-	if err != nil || patch == nil {
-		return err
-	}
-	patched, err := c.IPs.Patch(ctx, want.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch ip %s: %w", want.Name, err)
-	}
-	c.ips.Wrote(patched)
-	return nil
+	_, err := c.ips.Patch(ctx, in.ip, merged)
+	return err
 }
 
 // annotate tells the node's daemon its address.
@@ -219,14 +210,8 @@ func (c *controller) annotate(ctx context.Context, in inputs, lease ipam.Lease) 
 	for key, value := range annotations(in, lease) {
 		metav1.SetMetaDataAnnotation(&after.ObjectMeta, key, value)
 	}
-	patch, err := reconcile.MergePatch(in.node, after)
-	if err != nil || patch == nil {
-		return err
-	}
-	patched, err := c.Nodes.Patch(ctx, in.name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
+	if err := c.nodes.Merge(ctx, c.Nodes, in.node, after); err != nil {
 		return fmt.Errorf("annotate node %s: %w", in.name, err)
 	}
-	c.nodes.Wrote(patched)
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
@@ -23,14 +22,15 @@ import (
 
 type eipController struct {
 	*world
-	own *reconcile.Fresh[*v1.OvnEip]
+	own reconcile.Writer[*v1.OvnEip]
 }
 
 func newEips(w *world, sources Sources) *reconcile.Loop {
 	c := &eipController{world: w}
 	loop := reconcile.New(EipName, w.Workers, c.sync)
 	// What we wrote ourselves is known here and nothing follows from it.
-	c.own = reconcile.WatchFresh(loop, sources.Eips, c.keysForEip, func(_, now *v1.OvnEip) bool { return !c.own.Echo(now) })
+	read := reconcile.WatchFresh(loop, sources.Eips, c.keysForEip, func(_, now *v1.OvnEip) bool { return !c.own.Echo(now) })
+	c.own = reconcile.NewWriter("ovn eip", w.API.OvnEips(), read)
 	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
 	w.IPAM.OnRelease(func(lease ipam.Lease) { c.released(loop, lease) })
 	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
@@ -118,7 +118,7 @@ func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
 		return c.publish(ctx, eip, eipStatus(eip, status, c.users(eip.Name)), outcome)
 	}
 	users := c.users(eip.Name)
-	eip, err := c.patch(ctx, eip, granted(eip, lease, users))
+	eip, err := c.own.Patch(ctx, eip, granted(eip, lease, users))
 	if err != nil {
 		return err
 	}
@@ -186,13 +186,7 @@ func (c *eipController) finalize(ctx context.Context, eip *v1.OvnEip) error {
 		return err
 	}
 	c.IPAM.ReleaseOwner(util.EipLeaseOwner(eip.Name))
-	free := eip.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	if _, err := c.patch(ctx, eip, free); err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	c.own.Gone(eip.Name)
-	return nil
+	return c.own.Finish(ctx, eip)
 }
 
 func (c *eipController) apply(ctx context.Context, name string, want []ovs.Row) error {
@@ -200,19 +194,6 @@ func (c *eipController) apply(ctx context.Context, name string, want []ovs.Row) 
 		return fmt.Errorf("apply rows of ovn eip %s: %w", name, err)
 	}
 	return nil
-}
-
-func (c *eipController) patch(ctx context.Context, before, after *v1.OvnEip) (*v1.OvnEip, error) {
-	patch, err := reconcile.LockedMergePatch(before, after)
-	if err != nil || patch == nil {
-		return before, err
-	}
-	written, err := c.API.OvnEips().Patch(ctx, before.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return before, fmt.Errorf("patch ovn eip %s: %w", before.Name, err)
-	}
-	c.own.Wrote(written)
-	return written, nil
 }
 
 // publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
@@ -223,17 +204,9 @@ func (c *eipController) publish(ctx context.Context, eip *v1.OvnEip, wanted v1.O
 	}
 	wanted.Ready = wanted.Ready && verdict.Ready
 	reconcile.SetOutcome(&wanted.Conditions, eip.Generation, verdict, metav1.Now())
-	patch, err := reconcile.StatusPatch(eip.Status, wanted)
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.API.OvnEips().Patch(ctx, eip.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
-	if err != nil {
-		return errors.Join(outcome, fmt.Errorf("patch status of ovn eip %s: %w", eip.Name, err))
-	}
-	c.own.Wrote(written)
-	if !verdict.Ready {
+	wrote, err := c.own.PatchStatus(ctx, eip, eip.Status, wanted)
+	if wrote && !verdict.Ready {
 		c.Events.Event(eip, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}
-	return outcome
+	return errors.Join(outcome, err)
 }

@@ -6,10 +6,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -20,9 +18,8 @@ import (
 
 // rule is one of the three kinds of objects that use an OvnEip.
 type rule[T any] interface {
-	metav1.Object
+	reconcile.Copied[T]
 	runtime.Object
-	DeepCopy() T
 }
 
 // kind is what the three kinds of rules differ in.
@@ -43,22 +40,17 @@ type kind[T any] struct {
 	status func(T) any
 }
 
-// patcher is the part of a generated client that is needed.
-type patcher[T any] interface {
-	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
-}
-
 type ruleController[T rule[T]] struct {
 	*world
 	kind[T]
-	own *reconcile.Fresh[T]
-	api patcher[T]
+	own reconcile.Writer[T]
 }
 
-func newRules[T rule[T], L any](w *world, k kind[T], sources Sources, source reconcile.Source[L], api patcher[T]) *reconcile.Loop {
-	c := &ruleController[T]{world: w, kind: k, api: api}
+func newRules[T rule[T], L any](w *world, k kind[T], sources Sources, source reconcile.Source[L], api reconcile.Patcher[T]) *reconcile.Loop {
+	c := &ruleController[T]{world: w, kind: k}
 	loop := reconcile.New(k.name, w.Workers, c.sync)
-	c.own = reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) })
+	read := reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) })
+	c.own = reconcile.NewWriter(k.name, api, read)
 	watchInputs(loop, w, k.rules, sources)
 	return loop
 }
@@ -81,7 +73,7 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 	}
 	var err error
 	if b != nil && !reconcile.HasFinalizer(r) {
-		if r, err = c.patch(ctx, r, marked(r, b)); err != nil {
+		if r, err = c.own.Patch(ctx, r, marked(r, b)); err != nil {
 			return err
 		}
 	}
@@ -91,7 +83,7 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 	}
 	if err := c.apply(ctx, name, want); err != nil {
 		b, outcome = nil, errors.Join(outcome, err)
-	} else if r, err = c.patch(ctx, r, marked(r, b)); err != nil {
+	} else if r, err = c.own.Patch(ctx, r, marked(r, b)); err != nil {
 		return err
 	}
 	return c.publish(ctx, r, b, outcome)
@@ -102,13 +94,7 @@ func (c *ruleController[T]) finalize(ctx context.Context, r T) error {
 	if err := c.apply(ctx, r.GetName(), nil); err != nil {
 		return err
 	}
-	free := r.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	if _, err := c.patch(ctx, r, free); err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	c.own.Gone(r.GetName())
-	return nil
+	return c.own.Finish(ctx, r)
 }
 
 func (c *ruleController[T]) apply(ctx context.Context, name string, want []ovs.Row) error {
@@ -154,21 +140,6 @@ func set(m *map[string]string, key, value string) {
 	}
 }
 
-// patch writes the difference and returns the object as it is then. Finalizers have other writers, too, so the patch is
-// bound to the version it was made from.
-func (c *ruleController[T]) patch(ctx context.Context, before, after T) (T, error) {
-	patch, err := reconcile.LockedMergePatch(before, after)
-	if err != nil || patch == nil {
-		return before, err
-	}
-	written, err := c.api.Patch(ctx, before.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return before, fmt.Errorf("patch %s %s: %w", c.kind.name, before.GetName(), err)
-	}
-	c.own.Wrote(written)
-	return written, nil
-}
-
 // publish tells the outcome of a sync and returns it.
 func (c *ruleController[T]) publish(ctx context.Context, r T, b *binding, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonNatReconciled, util.ReasonNatFailed)
@@ -178,17 +149,9 @@ func (c *ruleController[T]) publish(ctx context.Context, r T, b *binding, outcom
 	after := r.DeepCopy()
 	c.fill(after, b)
 	reconcile.SetOutcome(c.conditions(after), r.GetGeneration(), verdict, metav1.Now())
-	patch, err := reconcile.StatusPatch(c.kind.status(r), c.kind.status(after))
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.api.Patch(ctx, r.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}, "status")
-	if err != nil {
-		return errors.Join(outcome, fmt.Errorf("patch status of %s %s: %w", c.kind.name, r.GetName(), err))
-	}
-	c.own.Wrote(written)
-	if !verdict.Ready {
+	wrote, err := c.own.PatchStatus(ctx, r, c.kind.status(r), c.kind.status(after))
+	if wrote && !verdict.Ready {
 		c.Events.Event(r, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}
-	return outcome
+	return errors.Join(outcome, err)
 }

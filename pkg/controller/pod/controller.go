@@ -79,7 +79,7 @@ type controller struct {
 	Deps
 	loop        *reconcile.Loop
 	pods        *reconcile.Fresh[*corev1.Pod]
-	ips         *reconcile.Fresh[*v1.IP]
+	ips         reconcile.Writer[*v1.IP]
 	namespaces  corelisters.NamespaceLister
 	sets        appslisters.StatefulSetLister
 	subnets     listers.SubnetLister
@@ -101,7 +101,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	loop := reconcile.New(Name, deps.Workers, c.sync)
 	c.loop = loop
 	c.pods = reconcile.WatchFresh(loop, sources.Pods, keysForPod, podMatters)
-	c.ips = reconcile.WatchFresh(loop, sources.IPs, keysForIP, ipMatters)
+	c.ips = reconcile.NewWriter("ip", deps.IPs, reconcile.WatchFresh(loop, sources.IPs, keysForIP, ipMatters))
 	c.byPod = index(loop, sources.IPs.Informer(), byPodIndex, keysForIP)
 	c.byNamespace = index(loop, sources.Subnets.Informer(), byNamespaceIndex, namespacesOf)
 	c.byVlan = index(loop, sources.Subnets.Informer(), byVlanIndex, vlansOfSubnet)
@@ -244,16 +244,8 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 		metav1.SetMetaDataAnnotation(&merged.ObjectMeta, k, v)
 	}
 	reconcile.AddFinalizer(merged)
-	patch, err := reconcile.LockedMergePatch(have, merged)
-	if err != nil || patch == nil {
-		return err
-	}
-	patched, err := c.IPs.Patch(ctx, want.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch ip %s: %w", want.Name, err)
-	}
-	c.ips.Wrote(patched)
-	return nil
+	_, err := c.ips.Patch(ctx, have, merged)
+	return err
 }
 
 // outdated says that an IP object records another lease. What it records cannot be changed (api.md 7.2), so it is made anew.

@@ -68,3 +68,9 @@ func StatusPatch(before, after any) ([]byte, error) {
 	}
 	return MergePatch(map[string]any{"status": before}, map[string]any{"status": after})
 }
+
+// News says whether the verdict differs from the one that conds, from before it, tell.
+func (o Outcome) News(conds []v1.Condition) bool {
+	old := v1.FindCondition(conds, v1.ConditionReady)
+	return old == nil || old.Reason != o.Reason || old.Message != o.Message
+}

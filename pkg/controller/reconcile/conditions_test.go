@@ -109,3 +109,25 @@ func TestOutcomeOf(t *testing.T) {
 		})
 	}
 }
+
+func TestNews(t *testing.T) {
+	said := Outcome{Reason: "Busy", Message: "with x"}
+	var conds []v1.Condition
+	if !said.News(conds) {
+		t.Error("the first verdict is no news")
+	}
+	SetOutcome(&conds, 1, said, metav1.Now())
+	for _, test := range []struct {
+		name    string
+		outcome Outcome
+		want    bool
+	}{
+		{"the same again", said, false},
+		{"another reason", Outcome{Reason: "Bad", Message: "with x"}, true},
+		{"another message", Outcome{Reason: "Busy", Message: "with y"}, true},
+	} {
+		if got := test.outcome.News(conds); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -52,7 +51,7 @@ type Sources struct {
 
 type controller struct {
 	Deps
-	own       *reconcile.Fresh[*v1.Subnet]
+	own       reconcile.Writer[*v1.Subnet]
 	ips       *reconcile.Fresh[*v1.IP]
 	ipIndex   cache.Indexer
 	index     cache.Indexer // of subnets
@@ -71,7 +70,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	if err := addIndexes(sources); err != nil {
 		loop.Fail(err)
 	}
-	c.own = reconcile.WatchFresh(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
+	c.own = reconcile.NewWriter(Name, deps.Subnets, reconcile.WatchFresh(loop, sources.Subnets, c.keysForSubnet, subnetMatters))
 	c.subnets = sources.Subnets.Lister()
 	c.vpcs = reconcile.Watch(loop, sources.Vpcs, c.keysForVpc, vpcMatters)
 	c.nodes = reconcile.Watch(loop, sources.Nodes, c.keysForNode, nodeMatters)
@@ -110,8 +109,8 @@ func (c *controller) reconcile(ctx context.Context, name string) error {
 	}
 	normal, err := normalized(in.subnet, c.Config)
 	if err == nil {
-		if patch, err := reconcile.LockedMergePatch(in.subnet, normal); err != nil || patch != nil {
-			return c.patch(ctx, name, patch, err)
+		if written, err := c.own.Patch(ctx, in.subnet, normal); err != nil || written != in.subnet {
+			return err // the watch brings the key back for the rest
 		}
 		err = c.render(ctx, in)
 	}
@@ -199,10 +198,7 @@ func (c *controller) finalize(ctx context.Context, in inputs) error {
 		return err
 	}
 	c.IPAM.DeleteSubnet(name)
-	free := in.subnet.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	patch, err := reconcile.LockedMergePatch(in.subnet, free)
-	return c.patch(ctx, name, patch, err)
+	return c.own.Free(ctx, in.subnet)
 }
 
 func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) error {
@@ -217,19 +213,6 @@ func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) err
 	return nil
 }
 
-// patch writes the object itself; the watch brings the key back for the rest.
-func (c *controller) patch(ctx context.Context, name string, patch []byte, err error) error {
-	if err != nil || patch == nil {
-		return err
-	}
-	written, err := c.Subnets.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch subnet %s: %w", name, err)
-	}
-	c.own.Wrote(written)
-	return nil
-}
-
 // publish tells the outcome of a sync with the present counters, in one write, and returns the outcome.
 func (c *controller) publish(ctx context.Context, in inputs, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, in.success(), util.ReasonSubnetFailed)
@@ -241,23 +224,19 @@ func (c *controller) publish(ctx context.Context, in inputs, outcome error) erro
 		wanted = status(in, c.facts(in))
 	}
 	reconcile.SetOutcome(&wanted.Conditions, in.subnet.Generation, verdict, metav1.Now())
-	patch, err := reconcile.StatusPatch(in.subnet.Status, wanted)
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.Subnets.Patch(ctx, in.subnet.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	wrote, err := c.own.PatchStatus(ctx, in.subnet, in.subnet.Status, wanted)
 	if err != nil {
-		return fmt.Errorf("patch status of subnet %s: %w", in.subnet.Name, err)
+		return err
 	}
-	c.own.Wrote(written)
-	c.announce(in, verdict)
+	if wrote {
+		c.announce(in, verdict)
+	}
 	return outcome
 }
 
 // announce makes an event of a verdict that is new, not of a counter that moved.
 func (c *controller) announce(in inputs, verdict reconcile.Outcome) {
-	old := v1.FindCondition(in.subnet.Status.Conditions, v1.ConditionReady)
-	if old != nil && old.Reason == verdict.Reason && old.Message == verdict.Message {
+	if !verdict.News(in.subnet.Status.Conditions) {
 		return
 	}
 	if verdict.Ready {

@@ -2,7 +2,6 @@ package underlay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
@@ -23,7 +21,7 @@ import (
 
 type providers struct {
 	Deps
-	own      *reconcile.Fresh[*v1.ProviderNetwork]
+	own      reconcile.Writer[*v1.ProviderNetwork]
 	nodes    *reconcile.Fresh[*corev1.Node]
 	lister   listers.ProviderNetworkLister
 	nodeList corelisters.NodeLister
@@ -37,7 +35,8 @@ func newProviders(deps Deps, sources Sources) *reconcile.Loop {
 		vlans: sources.Vlans.Informer().GetIndexer(), daemons: sources.Pods.Informer().GetIndexer(),
 	}
 	loop := reconcile.New(ProviderName, 1, c.sync)
-	c.own = reconcile.WatchFresh(loop, sources.Providers, reconcile.Self[*v1.ProviderNetwork], specMatters)
+	read := reconcile.WatchFresh(loop, sources.Providers, reconcile.Self[*v1.ProviderNetwork], specMatters)
+	c.own = reconcile.NewWriter("provider network", deps.Providers, read)
 	c.nodes = reconcile.WatchFresh(loop, sources.Nodes, func(*corev1.Node) []string { return providerNames(c.lister.List) }, nodeMatters)
 	reconcile.Watch(loop, sources.Vlans, func(v *v1.Vlan) []string { return []string{v.Spec.Provider} }, vlanMatters)
 	reconcile.Watch(loop, sources.Pods, c.keysForPod, podMatters)
@@ -128,9 +127,8 @@ func (c *providers) sync(ctx context.Context, name string) error {
 	if !in.provider.DeletionTimestamp.IsZero() {
 		return c.finalize(ctx, in)
 	}
-	patch, err := reconcile.LockedMergePatch(in.provider, absorbed(in))
-	if err != nil || patch != nil {
-		return c.patch(ctx, in.provider, patch, err)
+	if written, err := c.own.Patch(ctx, in.provider, absorbed(in)); err != nil || written != in.provider {
+		return err // the watch brings the key back for the rest
 	}
 	if err := c.strip(ctx, in); err != nil {
 		return err
@@ -149,15 +147,9 @@ func (c *providers) strip(ctx context.Context, in providerInputs) error {
 		for _, key := range wish.keys {
 			delete(after.Annotations, key)
 		}
-		patch, err := reconcile.MergePatch(node, after)
-		if err != nil {
-			return err
-		}
-		written, err := c.Nodes.Patch(ctx, node.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-		if err != nil {
+		if err := c.nodes.Merge(ctx, c.Nodes, node, after); err != nil {
 			return fmt.Errorf("annotations of node %s: %w", node.Name, err)
 		}
-		c.nodes.Wrote(written)
 	}
 	return nil
 }
@@ -171,39 +163,18 @@ func (c *providers) finalize(ctx context.Context, in providerInputs) error {
 		}
 		return c.publish(ctx, in, reconcile.Blocked(util.ReasonProviderInUse, "the removal of vlans: %s", strings.Join(names, ", ")))
 	}
-	free := in.provider.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	patch, err := reconcile.LockedMergePatch(in.provider, free)
-	return c.patch(ctx, in.provider, patch, err)
-}
-
-// patch writes the object itself; the watch brings the key back for the rest.
-func (c *providers) patch(ctx context.Context, pn *v1.ProviderNetwork, patch []byte, err error) error {
-	if err != nil || patch == nil {
-		return err
-	}
-	written, err := c.Providers.Patch(ctx, pn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch provider network %s: %w", pn.Name, err)
-	}
-	c.own.Wrote(written)
-	return nil
+	return c.own.Free(ctx, in.provider)
 }
 
 // publish writes the status and returns the outcome, nil or why the object cannot go.
 func (c *providers) publish(ctx context.Context, in providerInputs, outcome error) error {
 	before := in.provider.Status
 	after := providerStatus(in, outcome, metav1.Now())
-	patch, err := reconcile.StatusPatch(before, after)
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.Providers.Patch(ctx, in.provider.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	wrote, err := c.own.PatchStatus(ctx, in.provider, before, after)
 	if err != nil {
-		return fmt.Errorf("patch status of provider network %s: %w", in.provider.Name, err)
+		return err
 	}
-	c.own.Wrote(written)
-	if told := conditionOf(after.Conditions, "", v1.ConditionReady); told != nil {
+	if told := conditionOf(after.Conditions, "", v1.ConditionReady); wrote && told != nil {
 		if old := conditionOf(before.Conditions, "", v1.ConditionReady); old == nil || old.Message != told.Message {
 			c.Events.Event(in.provider, corev1.EventTypeWarning, told.Reason, told.Message)
 		}

@@ -2,14 +2,12 @@ package underlay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -20,7 +18,7 @@ import (
 
 type vlans struct {
 	Deps
-	own       *reconcile.Fresh[*v1.Vlan]
+	own       reconcile.Writer[*v1.Vlan]
 	providers listers.ProviderNetworkLister
 	index     cache.Indexer // of Vlans
 	subnets   cache.Indexer
@@ -29,7 +27,7 @@ type vlans struct {
 func newVlans(deps Deps, sources Sources) *reconcile.Loop {
 	c := &vlans{Deps: deps, index: sources.Vlans.Informer().GetIndexer(), subnets: sources.Subnets.Informer().GetIndexer()}
 	loop := reconcile.New(VlanName, 1, c.sync)
-	c.own = reconcile.WatchFresh(loop, sources.Vlans, c.keysForVlan, specMatters)
+	c.own = reconcile.NewWriter(VlanName, deps.Vlans, reconcile.WatchFresh(loop, sources.Vlans, c.keysForVlan, specMatters))
 	c.providers = reconcile.Watch(loop, sources.Providers, func(pn *v1.ProviderNetwork) []string {
 		return keysOf(c.index, providerIndex, pn.Name)
 	}, func(before, after *v1.ProviderNetwork) bool { return before.UID != after.UID })
@@ -77,9 +75,8 @@ func (c *vlans) sync(ctx context.Context, name string) error {
 	if !in.vlan.DeletionTimestamp.IsZero() {
 		return c.finalize(ctx, in)
 	}
-	patch, err := reconcile.LockedMergePatch(in.vlan, normalized(in.vlan, c.DefaultProvider))
-	if err != nil || patch != nil {
-		return c.patch(ctx, in.vlan, patch, err)
+	if written, err := c.own.Patch(ctx, in.vlan, normalized(in.vlan, c.DefaultProvider)); err != nil || written != in.vlan {
+		return err // the watch brings the key back for the rest
 	}
 	return c.publish(ctx, in, check(in))
 }
@@ -89,23 +86,7 @@ func (c *vlans) finalize(ctx context.Context, in vlanInputs) error {
 	if len(in.subnets) > 0 {
 		return c.publish(ctx, in, reconcile.Blocked(util.ReasonVlanInUse, "the removal of subnets: %s", strings.Join(in.subnets, ", ")))
 	}
-	free := in.vlan.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	patch, err := reconcile.LockedMergePatch(in.vlan, free)
-	return c.patch(ctx, in.vlan, patch, err)
-}
-
-// patch writes the object itself; the watch brings the key back for the rest.
-func (c *vlans) patch(ctx context.Context, vlan *v1.Vlan, patch []byte, err error) error {
-	if err != nil || patch == nil {
-		return err
-	}
-	written, err := c.Vlans.Patch(ctx, vlan.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch vlan %s: %w", vlan.Name, err)
-	}
-	c.own.Wrote(written)
-	return nil
+	return c.own.Free(ctx, in.vlan)
 }
 
 // publish tells the outcome of a sync and returns it.
@@ -116,17 +97,11 @@ func (c *vlans) publish(ctx context.Context, in vlanInputs, outcome error) error
 	}
 	after := vlanStatus(in, verdict)
 	reconcile.SetOutcome(&after.Conditions, in.vlan.Generation, verdict, metav1.Now())
-	patch, err := reconcile.StatusPatch(in.vlan.Status, after)
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.Vlans.Patch(ctx, in.vlan.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	wrote, err := c.own.PatchStatus(ctx, in.vlan, in.vlan.Status, after)
 	if err != nil {
-		return fmt.Errorf("patch status of vlan %s: %w", in.vlan.Name, err)
+		return err
 	}
-	c.own.Wrote(written)
-	old := v1.FindCondition(in.vlan.Status.Conditions, v1.ConditionReady)
-	if !verdict.Ready && (old == nil || old.Reason != verdict.Reason || old.Message != verdict.Message) {
+	if wrote && !verdict.Ready && verdict.News(in.vlan.Status.Conditions) {
 		c.Events.Event(in.vlan, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}
 	return outcome

@@ -7,9 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -48,7 +46,7 @@ type Sources struct {
 type controller struct {
 	Deps
 	loop    *reconcile.Loop
-	own     *reconcile.Fresh[*v1.Vip]
+	own     reconcile.Writer[*v1.Vip]
 	vips    listers.VipLister
 	index   cache.Indexer // Vips
 	byUser  cache.Indexer // pods
@@ -69,7 +67,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	if err := sources.Pods.Informer().AddIndexers(cache.Indexers{userIndex: byUser}); err != nil {
 		loop.Fail(err)
 	}
-	c.own = reconcile.WatchFresh(loop, sources.Vips, c.keysForVip)
+	c.own = reconcile.NewWriter(Name, deps.Vips, reconcile.WatchFresh(loop, sources.Vips, c.keysForVip))
 	c.subnets = reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
 	c.pods = reconcile.Watch(loop, sources.Pods, keysForPod, podMatters)
 	deps.IPAM.OnRelease(c.released)
@@ -97,7 +95,7 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	}
 	if err == nil {
 		if !reconcile.HasFinalizer(vip) && len(rows(in)) > 0 {
-			if vip, err = c.patch(ctx, vip, granted(in)); err != nil {
+			if vip, err = c.own.Patch(ctx, vip, granted(in)); err != nil {
 				return err
 			}
 			in.vip = vip
@@ -140,13 +138,7 @@ func (c *controller) finalize(ctx context.Context, vip *v1.Vip) error {
 		return err
 	}
 	c.IPAM.ReleaseOwner(util.VipLeaseOwner(vip.Name))
-	free := vip.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	if _, err := c.patch(ctx, vip, free); err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	c.own.Gone(vip.Name)
-	return nil
+	return c.own.Finish(ctx, vip)
 }
 
 func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) error {
@@ -156,21 +148,8 @@ func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) err
 	return nil
 }
 
-// patch writes the difference, status included: the kind has no status of its own in the API.
-func (c *controller) patch(ctx context.Context, before, after *v1.Vip) (*v1.Vip, error) {
-	patch, err := reconcile.LockedMergePatch(before, after)
-	if err != nil || patch == nil {
-		return before, err
-	}
-	written, err := c.Vips.Patch(ctx, before.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return before, fmt.Errorf("patch vip %s: %w", before.Name, err)
-	}
-	c.own.Wrote(written)
-	return written, nil
-}
-
-// publish tells the outcome of a sync in after, a copy of the caller's, and returns it.
+// publish tells the outcome of a sync in after, a copy of the caller's, and returns it. One patch writes all, because the
+// kind has no status of its own in the API.
 func (c *controller) publish(ctx context.Context, vip, after *v1.Vip, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonVipReconciled, util.ReasonVipFailed)
 	if !tell {
@@ -185,7 +164,7 @@ func (c *controller) publish(ctx context.Context, vip, after *v1.Vip, outcome er
 	} else {
 		reconcile.SetOutcome(&after.Status.Conditions, vip.Generation+1, verdict, metav1.Now())
 	}
-	written, err := c.patch(ctx, vip, after)
+	written, err := c.own.Patch(ctx, vip, after)
 	if err != nil {
 		return errors.Join(outcome, err)
 	}

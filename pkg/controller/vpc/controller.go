@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
@@ -62,7 +61,7 @@ type Sources struct {
 
 type controller struct {
 	Deps
-	own        *reconcile.Fresh[*v1.Vpc]
+	own        reconcile.Writer[*v1.Vpc]
 	eips       *reconcile.Fresh[*v1.OvnEip]
 	vpcs       listers.VpcLister
 	subnets    listers.SubnetLister
@@ -79,7 +78,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	if c.index, err = c.newIndexers(sources); err != nil {
 		loop.Fail(err)
 	}
-	c.own = reconcile.WatchFresh(loop, sources.Vpcs, reconcile.Self[*v1.Vpc])
+	c.own = reconcile.NewWriter(Name, deps.Vpcs, reconcile.WatchFresh(loop, sources.Vpcs, reconcile.Self[*v1.Vpc]))
 	c.vpcs = sources.Vpcs.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.watchExternal(loop, sources)
@@ -98,8 +97,8 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	if !in.vpc.DeletionTimestamp.IsZero() {
 		return c.finalize(ctx, in)
 	}
-	if patch, err := reconcile.LockedMergePatch(in.vpc, governed(normalized(in.vpc), in.gateway)); err != nil || patch != nil {
-		return c.patch(ctx, name, patch, err)
+	if written, err := c.own.Patch(ctx, in.vpc, governed(normalized(in.vpc), in.gateway)); err != nil || written != in.vpc {
+		return err // the watch brings the key back for the rest
 	}
 	want, err := rows(in)
 	if err == nil {
@@ -147,10 +146,7 @@ func (c *controller) finalize(ctx context.Context, in inputs) error {
 	if err := c.retireAll(ctx, in.vpc.Name); err != nil {
 		return err
 	}
-	free := in.vpc.DeepCopy()
-	reconcile.RemoveFinalizer(free)
-	patch, err := reconcile.LockedMergePatch(in.vpc, free)
-	return c.patch(ctx, in.vpc.Name, patch, err)
+	return c.own.Free(ctx, in.vpc)
 }
 
 func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) error {
@@ -165,19 +161,6 @@ func (c *controller) apply(ctx context.Context, name string, want []ovs.Row) err
 	return nil
 }
 
-// patch writes the object itself; the watch brings the key back for the rest.
-func (c *controller) patch(ctx context.Context, name string, patch []byte, err error) error {
-	if err != nil || patch == nil {
-		return err
-	}
-	written, err := c.Vpcs.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return fmt.Errorf("patch vpc %s: %w", name, err)
-	}
-	c.own.Wrote(written)
-	return nil
-}
-
 // publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
 func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatus, outcome error) error {
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonVpcReconciled, util.ReasonVpcFailed)
@@ -187,16 +170,11 @@ func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatu
 	case in.vpc.Status.Standby: // what passes by itself is not worth a write; others wait for a standby
 		return outcome
 	}
-	patch, err := reconcile.StatusPatch(in.vpc.Status, *wanted)
-	if err != nil || patch == nil {
-		return errors.Join(outcome, err)
-	}
-	written, err := c.Vpcs.Patch(ctx, in.vpc.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	wrote, err := c.own.PatchStatus(ctx, in.vpc, in.vpc.Status, *wanted)
 	if err != nil {
-		return fmt.Errorf("patch status of vpc %s: %w", in.vpc.Name, err)
+		return err
 	}
-	c.own.Wrote(written)
-	if tell && !verdict.Ready {
+	if wrote && tell && !verdict.Ready {
 		c.announce(in, verdict)
 	}
 	return outcome
@@ -205,8 +183,7 @@ func (c *controller) publish(ctx context.Context, in inputs, wanted *v1.VpcStatu
 // announce makes an event of a verdict that is new, not of other news in the status. What is wrong with the ConfigMap is told
 // there, too.
 func (c *controller) announce(in inputs, verdict reconcile.Outcome) {
-	old := v1.FindCondition(in.vpc.Status.Conditions, v1.ConditionReady)
-	if old != nil && old.Reason == verdict.Reason && old.Message == verdict.Message {
+	if !verdict.News(in.vpc.Status.Conditions) {
 		return
 	}
 	c.Events.Event(in.vpc, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
