@@ -175,11 +175,10 @@ func (c *controller) claim(in inputs) (ipam.Lease, error) {
 func (c *controller) record(ctx context.Context, in inputs, lease ipam.Lease) error {
 	want := ipObject(in, lease)
 	if in.ip == nil {
-		created, err := c.IPs.Create(ctx, want, metav1.CreateOptions{})
+		err := c.ips.Create(want.Name, func() (*v1.IP, error) { return c.IPs.Create(ctx, want, metav1.CreateOptions{}) })
 		if err != nil {
 			return fmt.Errorf("create ip %s: %w", want.Name, err)
 		}
-		c.ips.Wrote(created)
 		return nil
 	}
 	if !in.ip.DeletionTimestamp.IsZero() {

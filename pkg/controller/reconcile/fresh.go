@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -16,13 +15,14 @@ type Fresh[T metav1.Object] struct {
 	store cache.Store
 
 	mu       sync.Mutex
-	creating map[string]bool       // keys whose creation by us is under way
+	creating map[string]bool       // keys whose creation by us is under way; false when they were deleted meanwhile
 	wrote    map[string]written[T] // by key, until the cache has caught up
 }
 
 type written[T any] struct {
 	object T
 	until  time.Time
+	made   bool // by us, and no watch event has shown it yet: missing in the cache does not mean that it is gone
 }
 
 // lag is how long a write may be missing from the cache. It ends the memory of an object that was deleted before any
@@ -32,15 +32,7 @@ const lag = time.Minute
 // WatchFresh is [Watch] for an object the controller also writes.
 func WatchFresh[T metav1.Object, L any](loop *Loop, src Source[L], keysFor func(T) []string, relevant ...func(old, new T) bool) *Fresh[T] {
 	f := &Fresh[T]{store: src.Informer().GetStore(), wrote: map[string]written[T]{}, creating: map[string]bool{}}
-	watch(loop, src, handler[T]{loop: loop, keysFor: keysFor, relevant: relevant, known: f.created})
-	forget := cache.ResourceEventHandlerFuncs{
-		AddFunc:    f.forget,
-		UpdateFunc: func(_, obj any) { f.forget(obj) },
-		DeleteFunc: f.forget,
-	}
-	if _, err := src.Informer().AddEventHandler(forget); err != nil {
-		loop.Fail(fmt.Errorf("watch for queue %s: %w", loop.name, err))
-	}
+	watch(loop, src, handler[T]{loop: loop, keysFor: keysFor, relevant: relevant, known: f.created, seen: f.seen})
 	return f
 }
 
@@ -56,7 +48,10 @@ func (f *Fresh[T]) Get(key string) (T, bool) {
 		ours, wrote = written[T]{}, false
 	}
 	if err != nil || !exists {
-		return ours.object, wrote
+		if !wrote || !ours.made {
+			return zero, false
+		}
+		return ours.object, true
 	}
 	cached, ok := item.(T)
 	if !ok {
@@ -72,23 +67,17 @@ func (f *Fresh[T]) Get(key string) (T, bool) {
 // Create makes an object by means of create and remembers it. The news of it from the watch wakes nobody: what it says is
 // known here, and a creation by somebody else at the same time makes create fail.
 func (f *Fresh[T]) Create(key string, create func() (T, error)) error {
-	f.mark(key, true)
-	defer f.mark(key, false)
+	f.mu.Lock()
+	f.creating[key] = true
+	f.mu.Unlock()
 	created, err := create()
-	if err == nil {
-		f.Wrote(created)
-	}
-	return err
-}
-
-func (f *Fresh[T]) mark(key string, creating bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if creating {
-		f.creating[key] = true
-	} else {
-		delete(f.creating, key)
+	if err == nil && f.creating[key] {
+		f.wrote[key] = written[T]{created, time.Now().Add(lag), true}
 	}
+	delete(f.creating, key)
+	return err
 }
 
 // created says whether a new object is one that this controller made.
@@ -102,7 +91,8 @@ func (f *Fresh[T]) created(obj T) bool {
 	return f.creating[key] || f.echo(key, obj)
 }
 
-// Wrote remembers the API server's answer to a create, update or patch.
+// Wrote remembers the API server's answer to an update or patch. Of an object that the cache does not have any more nothing
+// is remembered by that: the watch may tell its end before the answer to the write comes.
 func (f *Fresh[T]) Wrote(obj T) {
 	key, err := cache.MetaNamespaceKeyFunc(obj)
 	if err != nil {
@@ -110,7 +100,10 @@ func (f *Fresh[T]) Wrote(obj T) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.wrote[key] = written[T]{obj, time.Now().Add(lag)}
+	made := f.wrote[key].made
+	if _, cached, err := f.store.GetByKey(key); err == nil && (cached || made) {
+		f.wrote[key] = written[T]{obj, time.Now().Add(lag), made}
+	}
 }
 
 // Echo says whether an object that a watch shows is as this controller wrote it last, before Get has been asked for it.
@@ -137,23 +130,25 @@ func (f *Fresh[T]) Gone(key string) {
 	delete(f.wrote, key)
 }
 
-// forget drops a remembered write that an event shows to be in the cache or overtaken.
-func (f *Fresh[T]) forget(event any) {
-	if gone, ok := event.(cache.DeletedFinalStateUnknown); ok {
-		event = gone.Obj
-	}
-	obj, ok := event.(T)
-	if !ok {
-		return
-	}
+// seen drops a remembered write that the watch shows to be in the cache or overtaken, or whose object it shows to be gone.
+func (f *Fresh[T]) seen(obj T, deleted bool) {
 	key, err := cache.MetaNamespaceKeyFunc(obj)
 	if err != nil {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ours, ok := f.wrote[key]; ok && !newer(ours.object, obj) {
+	if deleted && f.creating[key] {
+		f.creating[key] = false
+	}
+	ours, wrote := f.wrote[key]
+	switch {
+	case !wrote:
+	case !newer(ours.object, obj), deleted && ours.object.GetUID() == obj.GetUID():
 		delete(f.wrote, key)
+	case !deleted:
+		ours.made = false
+		f.wrote[key] = ours
 	}
 }
 

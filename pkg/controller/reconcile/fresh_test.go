@@ -28,7 +28,7 @@ func TestFresh(t *testing.T) {
 		"the cache has our write":         {version("a", "7", "cached"), version("a", "7", "wrote"), "cached"},
 		"somebody wrote after us":         {version("a", "9", "cached"), version("a", "7", "wrote"), "cached"},
 		"longer numbers are newer":        {version("a", "9", "cached"), version("a", "10", "wrote"), "wrote"},
-		"created, not yet in the cache":   {nil, version("a", "7", "wrote"), "wrote"},
+		"deleted under the write":         {nil, version("a", "7", "wrote"), ""},
 		"another object of the same name": {version("b", "5", "cached"), version("a", "7", "wrote"), "cached"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,17 +56,22 @@ func TestFresh(t *testing.T) {
 func TestFreshForgets(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	factory := informers.NewSharedInformerFactory(fake.NewClientset(version("a", "7", "stored")), 0)
+	client := fake.NewClientset(version("a", "7", "stored"))
+	factory := informers.NewSharedInformerFactory(client, 0)
 	loop := New("test", 1, func(context.Context, string) error { return nil })
 	f := WatchFresh(loop, factory.Core().V1().Nodes(), Self[*corev1.Node], func(_, _ *corev1.Node) bool { return false })
-	f.Wrote(version("a", "7", "wrote"))
 	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	f.Wrote(version("a", "8", "wrote"))
+	if _, err := client.CoreV1().Nodes().Update(ctx, version("a", "9", "stored"), metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "the write is forgotten", func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return len(f.wrote) == 0
 	})
-	f.Wrote(version("a", "8", "wrote"))
+	f.Wrote(version("a", "10", "wrote"))
 	f.Gone("n")
 	if got, _ := f.Get("n"); got.Annotations["note"] != "stored" {
 		t.Errorf("a write to a deleted object is remembered: %v", got)
@@ -112,4 +117,48 @@ func TestFreshCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "an object made by another after we failed", func() bool { return r.count("none") == 1 })
+}
+
+// TestFreshEnd shows that an object whose end the watch tells is gone, however late the answer to our last write comes.
+func TestFreshEnd(t *testing.T) {
+	for name, during := range map[string]func(f *Fresh[*corev1.Node]){
+		"patch": func(f *Fresh[*corev1.Node]) {
+			f.seen(version("a", "5", "last"), true)
+			f.Wrote(version("a", "7", "wrote"))
+		},
+		"patch, and a last state from before it": func(f *Fresh[*corev1.Node]) {
+			f.Wrote(version("a", "7", "wrote"))
+			f.seen(version("a", "5", "last"), true)
+		},
+		"creation": func(f *Fresh[*corev1.Node]) {
+			err := f.Create("n", func() (*corev1.Node, error) {
+				f.seen(version("a", "6", "created"), false)
+				f.seen(version("a", "6", "created"), true)
+				return version("a", "6", "created"), nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		},
+		"creation and patch": func(f *Fresh[*corev1.Node]) {
+			err := f.Create("n", func() (*corev1.Node, error) { return version("a", "6", "created"), nil })
+			if got, ok := f.Get("n"); err != nil || !ok || got.ResourceVersion != "6" {
+				t.Errorf("created: %v, %v, %v", got, ok, err)
+			}
+			f.Wrote(version("a", "7", "wrote"))
+			if got, ok := f.Get("n"); !ok || got.ResourceVersion != "7" {
+				t.Errorf("patched: %v, %v", got, ok)
+			}
+			f.seen(version("a", "6", "created"), false)
+			f.seen(version("a", "7", "wrote"), true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &Fresh[*corev1.Node]{store: cache.NewStore(cache.MetaNamespaceKeyFunc), wrote: map[string]written[*corev1.Node]{}, creating: map[string]bool{}}
+			during(f)
+			if got, ok := f.Get("n"); ok {
+				t.Errorf("it is still there: %v", got)
+			}
+		})
+	}
 }

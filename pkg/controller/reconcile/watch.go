@@ -43,19 +43,25 @@ type handler[T any] struct {
 	keysFor  func(T) []string
 	relevant []func(old, new T) bool
 	known    func(T) bool // an added object that is no news; may be nil
+	// seen gets every object before its keys are enqueued, deleted ones too; may be nil.
+	seen func(obj T, deleted bool)
 }
 
 func (h handler[T]) OnAdd(obj any, _ bool) {
-	if typed, ok := obj.(T); ok && h.known != nil && h.known(typed) {
-		return
+	typed, ok := obj.(T)
+	news := !ok || h.known == nil || !h.known(typed)
+	h.see(obj, false)
+	if news {
+		h.enqueue(obj)
 	}
-	h.enqueue(obj)
 }
 
 func (h handler[T]) OnUpdate(oldObj, newObj any) {
 	before, ok1 := oldObj.(T)
 	after, ok2 := newObj.(T)
-	if ok1 && ok2 && !h.matters(before, after) {
+	news := !ok1 || !ok2 || h.matters(before, after)
+	h.see(newObj, false)
+	if !news {
 		return
 	}
 	h.enqueue(oldObj)
@@ -66,7 +72,14 @@ func (h handler[T]) OnDelete(obj any) {
 	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = gone.Obj
 	}
+	h.see(obj, true)
 	h.enqueue(obj)
+}
+
+func (h handler[T]) see(obj any, deleted bool) {
+	if typed, ok := obj.(T); ok && h.seen != nil {
+		h.seen(typed, deleted)
+	}
 }
 
 func (h handler[T]) enqueue(obj any) {
