@@ -263,14 +263,14 @@ func TestU2OOnOffAndMove(t *testing.T) {
 func TestU2OToLogicalGateway(t *testing.T) {
 	s := underlay("net1", "", "192.168.10.0/24", u2o)
 	w := started(t, vlan("vlan10", "pn1", 10), provider("pn1", "vlan10"), s)
-	edit := controllertest.Stored(w.Fixture, s)
+	edit := settled(w, s)
 	edit.Spec.U2OInterconnection, edit.Spec.LogicalGateway = false, true
 	w.Update(edit)
 	w.releaseIPs(t, w.u2oIP(util.DefaultVpc, "net1"))
 	w.Eventually("the router is the gateway", func() bool {
 		return strings.Contains(w.Dump(), "192.168.10.1/24") && !strings.Contains(w.Dump(), util.ExtU2OPolicy)
 	})
-	edit = controllertest.Stored(w.Fixture, s)
+	edit = settled(w, s)
 	edit.Spec.U2OInterconnection, edit.Spec.LogicalGateway = true, false
 	w.Update(edit)
 	w.Eventually("the physical one is again", func() bool { return strings.Contains(w.Dump(), util.ExtU2OPolicy) })
@@ -280,7 +280,7 @@ func TestU2OAddressInUseHeals(t *testing.T) {
 	s := underlay("net1", "", "192.168.10.0/24")
 	w := started(t, vlan("vlan10", "pn1", 10), provider("pn1", "vlan10"), s)
 	holder := w.use(t, "net1", "a.ns", "192.168.10.9")
-	edit := controllertest.Stored(w.Fixture, s)
+	edit := settled(w, s)
 	edit.Spec.U2OInterconnection, edit.Spec.U2OInterconnectionIP = true, "192.168.10.9"
 	w.Update(edit)
 	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetU2OFailed)
@@ -337,4 +337,10 @@ func TestU2ODeletion(t *testing.T) {
 		t.Errorf("rows are left:\n%s", w.Dump())
 	}
 	w.releaseIPs(t, w.u2oIP(util.DefaultVpc, "net1"))
+}
+
+// settled reads an object to be changed when nobody else is about to write it.
+func settled(w *world, s *v1.Subnet) *v1.Subnet {
+	w.Settle()
+	return controllertest.Stored(w.Fixture, s)
 }
