@@ -205,8 +205,11 @@ func (c *eipController) publish(ctx context.Context, eip *v1.OvnEip, wanted v1.O
 	wanted.Ready = wanted.Ready && verdict.Ready
 	reconcile.SetOutcome(&wanted.Conditions, eip.Generation, verdict, metav1.Now())
 	wrote, err := c.own.PatchStatus(ctx, eip, eip.Status, wanted)
+	if err != nil {
+		return err
+	}
 	if wrote && !verdict.Ready {
 		c.Events.Event(eip, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}
-	return errors.Join(outcome, err)
+	return outcome
 }

@@ -82,7 +82,7 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 		want = append(c.kind.rows(r, b), b.routes...)
 	}
 	if err := c.apply(ctx, name, want); err != nil {
-		b, outcome = nil, errors.Join(outcome, err)
+		b, outcome = nil, err // to be tried again, whatever else is wrong
 	} else if r, err = c.own.Patch(ctx, r, marked(r, b)); err != nil {
 		return err
 	}
@@ -150,8 +150,11 @@ func (c *ruleController[T]) publish(ctx context.Context, r T, b *binding, outcom
 	c.fill(after, b)
 	reconcile.SetOutcome(c.conditions(after), r.GetGeneration(), verdict, metav1.Now())
 	wrote, err := c.own.PatchStatus(ctx, r, c.kind.status(r), c.kind.status(after))
+	if err != nil {
+		return err
+	}
 	if wrote && !verdict.Ready {
 		c.Events.Event(r, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
 	}
-	return errors.Join(outcome, err)
+	return outcome
 }

@@ -166,7 +166,7 @@ func (c *controller) publish(ctx context.Context, vip, after *v1.Vip, outcome er
 	}
 	written, err := c.own.Patch(ctx, vip, after)
 	if err != nil {
-		return errors.Join(outcome, err)
+		return err
 	}
 	if !verdict.Ready && written != vip {
 		c.Events.Event(vip, corev1.EventTypeWarning, verdict.Reason, verdict.Message)
