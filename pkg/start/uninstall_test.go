@@ -3,6 +3,7 @@ package start
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -159,6 +160,24 @@ func makeBridges(t *testing.T, s settings) {
 		t.Fatal(err)
 	}
 	vsctl(t, s, "add-br", "eth8", "--", "set", "Bridge", "eth8", "datapath_type=netdev", "external_ids:exchange-link-name=true", "--", "add-port", "eth8", "br-x")
+	// A bridge takes its MAC a moment after it is made, and goes down for that: IPv6 addresses and routes would go.
+	for bridge, nic := range map[string]string{"br-phy": "eth9", "eth8": "br-x"} {
+		n, err := netlink.LinkByName(nic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vsctl(t, s, "set", "Bridge", bridge, `other_config:hwaddr="`+n.Attrs().HardwareAddr.String()+`"`)
+		r.eventually("MAC of "+bridge, func(context.Context) error {
+			b, err := netlink.LinkByName(bridge)
+			if err != nil {
+				return err
+			}
+			if got, want := b.Attrs().HardwareAddr.String(), n.Attrs().HardwareAddr.String(); got != want {
+				return fmt.Errorf("it is %s, that of its NIC is %s", got, want)
+			}
+			return nil
+		})
+	}
 	for device, address := range map[string]string{"eth8": "172.30.98.11/24", "br-phy-vlan10": "10.10.0.11/24"} {
 		l, err := netlink.LinkByName(device)
 		if err == nil {
