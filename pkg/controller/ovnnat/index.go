@@ -2,11 +2,11 @@ package ovnnat
 
 import (
 	"errors"
-	"slices"
 
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
@@ -44,49 +44,38 @@ func newIndexers(s Sources) indexers {
 		subnets: s.Subnets.Informer().GetIndexer(),
 	}
 	x.err = errors.Join(
-		s.Eips.Informer().AddIndexers(cache.Indexers{subnetIndex: by(func(e *v1.OvnEip) []string {
+		s.Eips.Informer().AddIndexers(cache.Indexers{subnetIndex: reconcile.IndexBy(func(e *v1.OvnEip) []string {
 			return []string{subnetRef(e.Spec.ExternalSubnet)}
 		})}),
 		s.Fips.Informer().AddIndexers(cache.Indexers{
-			eipIndex: by(func(r *v1.OvnFip) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
-			targetIndex: by(func(r *v1.OvnFip) []string {
+			eipIndex: reconcile.IndexBy(func(r *v1.OvnFip) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
+			targetIndex: reconcile.IndexBy(func(r *v1.OvnFip) []string {
 				return insideRefs(r.Spec.IPType, r.Spec.IPName, r.Spec.V4Ip, r.Spec.V6Ip)
 			}),
 		}),
 		s.Snats.Informer().AddIndexers(cache.Indexers{
-			eipIndex:    by(func(r *v1.OvnSnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
-			targetIndex: by(snatRefs),
+			eipIndex:    reconcile.IndexBy(func(r *v1.OvnSnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
+			targetIndex: reconcile.IndexBy(snatRefs),
 		}),
 		s.Dnats.Informer().AddIndexers(cache.Indexers{
-			eipIndex: by(func(r *v1.OvnDnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
-			targetIndex: by(func(r *v1.OvnDnatRule) []string {
+			eipIndex: reconcile.IndexBy(func(r *v1.OvnDnatRule) []string { return eipNames(r.Spec.OvnEip, r.Annotations) }),
+			targetIndex: reconcile.IndexBy(func(r *v1.OvnDnatRule) []string {
 				return insideRefs(r.Spec.IPType, r.Spec.IPName, r.Spec.V4Ip, r.Spec.V6Ip)
 			}),
-			portIndex: by(func(r *v1.OvnDnatRule) []string { return []string{portKey(r)} }),
+			portIndex: reconcile.IndexBy(func(r *v1.OvnDnatRule) []string { return []string{portKey(r)} }),
 		}),
-		s.IPs.Informer().AddIndexers(cache.Indexers{addressIndex: by(func(ip *v1.IP) []string {
+		s.IPs.Informer().AddIndexers(cache.Indexers{addressIndex: reconcile.IndexBy(func(ip *v1.IP) []string {
 			return []string{normal(ip.Spec.V4IPAddress), normal(ip.Spec.V6IPAddress)}
 		})}),
-		s.Vips.Informer().AddIndexers(cache.Indexers{addressIndex: by(func(vip *v1.Vip) []string {
+		s.Vips.Informer().AddIndexers(cache.Indexers{addressIndex: reconcile.IndexBy(func(vip *v1.Vip) []string {
 			return []string{normal(vip.Status.V4ip), normal(vip.Status.V6ip)}
 		})}),
-		s.Subnets.Informer().AddIndexers(cache.Indexers{addressIndex: by(func(s *v1.Subnet) []string {
+		s.Subnets.Informer().AddIndexers(cache.Indexers{addressIndex: reconcile.IndexBy(func(s *v1.Subnet) []string {
 			v4, v6 := util.SplitDual(s.Spec.CIDRBlock)
 			return []string{normal(v4), normal(v6)}
 		})}),
 	)
 	return x
-}
-
-// by is an index function over typed objects; an empty value is in no index.
-func by[T any](values func(T) []string) cache.IndexFunc {
-	return func(object any) ([]string, error) {
-		typed, ok := object.(T)
-		if !ok {
-			return nil, nil
-		}
-		return slices.DeleteFunc(values(typed), func(value string) bool { return value == "" }), nil
-	}
 }
 
 func eipNames(spec string, annotations map[string]string) []string {

@@ -106,7 +106,7 @@ func countLater[T any](c *controller, loop *reconcile.Loop, subnet func(T) strin
 func (c *controller) users(name string) ([]string, error) {
 	var users []string
 	known := map[string]bool{}
-	for _, ip := range indexed[*v1.IP](c.ipIndex, ipIndex, name) {
+	for _, ip := range reconcile.Indexed[*v1.IP](c.ipIndex, ipIndex, name) {
 		nic := ip.Name
 		if port, ok := util.U2OPort(ip.Name, name); ok {
 			known[port] = true

@@ -103,7 +103,7 @@ func (c *controller) releaseU2O(ctx context.Context, s *v1.Subnet, keep bool) er
 		c.IPAM.ReleaseOwner(present)
 	}
 	names := []string{present}
-	for _, ip := range indexed[*v1.IP](c.ipIndex, ipIndex, s.Name) {
+	for _, ip := range reconcile.Indexed[*v1.IP](c.ipIndex, ipIndex, s.Name) {
 		if _, ok := util.U2OPort(ip.Name, s.Name); ok && ip.Name != present {
 			names = append(names, ip.Name)
 		}

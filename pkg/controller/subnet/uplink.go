@@ -39,21 +39,6 @@ func addIndexes(sources Sources) error {
 	)
 }
 
-// indexed are the objects of one value of an index, in no order.
-func indexed[T any](indexer cache.Indexer, name, value string) []T {
-	objects, err := indexer.ByIndex(name, value)
-	if err != nil {
-		return nil // only for an index that does not exist, which stops the program at the start
-	}
-	out := make([]T, 0, len(objects))
-	for _, object := range objects {
-		if typed, ok := object.(T); ok {
-			out = append(out, typed)
-		}
-	}
-	return out
-}
-
 // onVlan are the subnets that use a Vlan.
 func (c *controller) onVlan(name string) []string {
 	keys, err := c.index.IndexKeys(vlanIndex, name)

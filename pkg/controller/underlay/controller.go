@@ -84,21 +84,6 @@ func index[T any](informer cache.SharedIndexInformer, name string, value func(T)
 	}})
 }
 
-// indexed are the objects of one value of an index, in no order.
-func indexed[T any](indexer cache.Indexer, name, value string) []T {
-	objects, err := indexer.ByIndex(name, value)
-	if err != nil {
-		return nil // only for an index that does not exist, which stops the program at the start
-	}
-	out := make([]T, 0, len(objects))
-	for _, object := range objects {
-		if typed, ok := object.(T); ok {
-			out = append(out, typed)
-		}
-	}
-	return out
-}
-
 // keysOf are the sorted keys of one value of an index.
 func keysOf(indexer cache.Indexer, name, value string) []string {
 	keys, err := indexer.IndexKeys(name, value)

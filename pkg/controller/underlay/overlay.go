@@ -28,7 +28,7 @@ func newOverlays(deps Deps, sources Sources) *reconcile.Loop {
 }
 
 func (c *overlays) sync(ctx context.Context, vpc string) error {
-	want := overlaySets(vpc, indexed[*v1.Subnet](c.subnets, vpcIndex, vpc))
+	want := overlaySets(vpc, reconcile.Indexed[*v1.Subnet](c.subnets, vpcIndex, vpc))
 	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: OverlayName, Key: vpc}, want); err != nil {
 		return fmt.Errorf("apply overlay prefixes of vpc %s: %w", vpc, err)
 	}

@@ -98,7 +98,7 @@ func (c *providers) gather(name string) (providerInputs, error) {
 		return in, nil
 	}
 	in.provider = own
-	in.vlans = indexed[*v1.Vlan](c.vlans, providerIndex, name)
+	in.vlans = reconcile.Indexed[*v1.Vlan](c.vlans, providerIndex, name)
 	slices.SortFunc(in.vlans, func(a, b *v1.Vlan) int { return strings.Compare(a.Name, b.Name) })
 	all, err := c.nodeList.List(labels.Everything())
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *providers) gather(name string) (providerInputs, error) {
 		if fresh, ok := c.nodes.Get(node.Name); ok {
 			in.nodes = append(in.nodes, fresh)
 		}
-		for _, pod := range indexed[*corev1.Pod](c.daemons, daemonIndex, node.Name) {
+		for _, pod := range reconcile.Indexed[*corev1.Pod](c.daemons, daemonIndex, node.Name) {
 			// While a daemon is replaced there are two, and the new one is right.
 			if known := in.daemons[node.Name]; known == nil || known.CreationTimestamp.Before(&pod.CreationTimestamp) {
 				in.daemons[node.Name] = pod

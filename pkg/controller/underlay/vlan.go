@@ -58,7 +58,7 @@ func (c *vlans) gather(name string) (vlanInputs, error) {
 	}
 	in.vlan = own
 	in.subnets = keysOf(c.subnets, vlanIndex, name)
-	in.siblings = indexed[*v1.Vlan](c.index, providerIndex, own.Spec.Provider)
+	in.siblings = reconcile.Indexed[*v1.Vlan](c.index, providerIndex, own.Spec.Provider)
 	_, err := c.providers.Get(own.Spec.Provider)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return in, fmt.Errorf("provider network %s of vlan %s: %w", own.Spec.Provider, name, err)

@@ -44,27 +44,16 @@ func (c *controller) newIndexers(s Sources) (indexers, error) {
 		{util.NatFip, s.Fips.Informer().GetIndexer()}, {util.NatSnat, s.Snats.Informer().GetIndexer()}, {util.NatDnat, s.Dnats.Informer().GetIndexer()},
 	}}
 	errs := []error{
-		x.vpcs.AddIndexers(cache.Indexers{externalIndex: by(c.externalsOf)}),
-		x.eips.AddIndexers(cache.Indexers{lrpIndex: by(c.vpcsOfEip)}),
+		x.vpcs.AddIndexers(cache.Indexers{externalIndex: reconcile.IndexBy(c.externalsOf)}),
+		x.eips.AddIndexers(cache.Indexers{lrpIndex: reconcile.IndexBy(c.vpcsOfEip)}),
 	}
 	for _, kind := range x.nat {
 		errs = append(errs, kind.rules.AddIndexers(cache.Indexers{
-			natIndex:    by(func(rule metav1.Object) []string { vpc, _ := natOf(rule); return []string{vpc} }),
-			natEipIndex: by(func(rule metav1.Object) []string { _, eip := natOf(rule); return []string{eip} }),
+			natIndex:    reconcile.IndexBy(func(rule metav1.Object) []string { vpc, _ := natOf(rule); return []string{vpc} }),
+			natEipIndex: reconcile.IndexBy(func(rule metav1.Object) []string { _, eip := natOf(rule); return []string{eip} }),
 		}))
 	}
 	return x, errors.Join(errs...)
-}
-
-// by is an index function over typed objects; an empty value is in no index.
-func by[T any](values func(T) []string) cache.IndexFunc {
-	return func(object any) ([]string, error) {
-		typed, ok := object.(T)
-		if !ok {
-			return nil, nil
-		}
-		return slices.DeleteFunc(values(typed), func(value string) bool { return value == "" }), nil
-	}
 }
 
 // keys are the names of the objects that have value in an index.
