@@ -81,7 +81,7 @@ const defaultCountDelay = time.Second
 // pods have many workers for each of the other kinds' --worker-num.
 const podWorkersPerWorker = 16
 
-// usesDelay is how long after a rule its OvnEip tells that it is used.
+// usesDelay is how long after a rule its OvnEip tells, at the earliest, that it is used.
 const usesDelay = 2 * time.Second
 
 // natWorkersPerWorker: likewise for outside addresses and the rules that use them.

@@ -3,6 +3,7 @@ package start
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,16 @@ func readLines(t *testing.T, file string) []string {
 	return strings.Fields(string(data))
 }
 
+// wroteLine is readiness told by a word in a file: the shell makes the file before it writes.
+func wroteLine(t *testing.T, file string) func(context.Context) error {
+	return func(context.Context) error {
+		if len(readLines(t, file)) == 0 {
+			return fmt.Errorf("nothing in %s yet", file)
+		}
+		return nil
+	}
+}
+
 func TestStopIsInReverseOrder(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	s := newSupervisor(testLimits())
@@ -38,7 +49,7 @@ func TestStopIsInReverseOrder(t *testing.T) {
 	for _, name := range []string{"first", "second", "third"} {
 		d := script(name, `trap 'echo '"$NAME"' >>"$LOG"; exit 0' TERM; echo up >"$LOG.$NAME"; while :; do sleep 0.02; done`)
 		d.env = []string{"NAME=" + name, "LOG=" + log}
-		d.ready = func(context.Context) error { _, err := os.Stat(log + "." + name); return err }
+		d.ready = wroteLine(t, log+"."+name)
 		if err := s.start(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +65,7 @@ func TestStubbornDaemonIsKilled(t *testing.T) {
 	s := newSupervisor(testLimits())
 	d := script("stubborn", `trap '' TERM; echo $$ >"$UP"; while :; do sleep 0.05; done`)
 	d.env = []string{"UP=" + up}
-	d.ready = func(context.Context) error { _, err := os.Stat(up); return err }
+	d.ready = wroteLine(t, up)
 	if err := s.start(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}

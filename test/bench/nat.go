@@ -18,9 +18,14 @@ import (
 // Sizes of the runs of natReport: OvnEips made at once, each with an OvnFip.
 var natSizes = []int{200, 2000}
 
-// natReport measures how long OvnEips and OvnFips that are made at once take until all are Ready.
+// natReport measures how long OvnEips and OvnFips that are made at once take until all are Ready, and how long they take when
+// a null loop makes the same API writes and nothing else.
 func natReport(ctx context.Context, o options) error {
 	return in(ctx, func(s *scope) error {
+		bottom, err := startFloor(s, o)
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
 		b, err := startController(s)
 		if err != nil {
 			return err
@@ -32,11 +37,14 @@ func natReport(ctx context.Context, o options) error {
 		took := map[int]time.Duration{}
 		first := 0
 		for _, n := range natSizes {
+			least := bottom.floatingIPs(first, n)
 			before := b.counted()
 			took[n] = b.floatingIPs(first, n)
 			b.settle()
 			now := b.counted()
 			line(fmt.Sprintf("nat.fip_%d.ready", n), took[n].Seconds(), "s")
+			line(fmt.Sprintf("nat.fip_%d.floor", n), least.Seconds(), "s")
+			line(fmt.Sprintf("nat.fip_%d.floor_ratio", n), least.Seconds()/took[n].Seconds(), "x")
 			line(fmt.Sprintf("nat.fip_%d.api_writes_per_pair", n), float64(now.writes.Since(before.writes).Total())/float64(n)-2, "count")
 			line(fmt.Sprintf("nat.fip_%d.nb_txns_per_pair", n), float64(now.transactions-before.transactions)/float64(n), "count")
 			line(fmt.Sprintf("nat.fip_%d.cpu_per_1000_pairs", n), (now.cpu-before.cpu).Seconds()*1000/float64(n), "s")

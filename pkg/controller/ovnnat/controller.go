@@ -30,7 +30,7 @@ type Config struct {
 	ExternalSubnet string
 	// Workers of each loop.
 	Workers int
-	// UsesDelay is how long after a rule its OvnEip tells that it is used.
+	// UsesDelay is how long after a rule its OvnEip tells, at the earliest, that it is used; 0 is at once.
 	UsesDelay time.Duration
 }
 
@@ -96,6 +96,16 @@ func New(deps Deps, sources Sources) []*reconcile.Loop {
 	}
 	w.watchRows()
 	return loops
+}
+
+// busy says whether a queue has something to do.
+func (w *world) busy() bool {
+	for _, loop := range w.loops {
+		if !loop.Idle() {
+			return true
+		}
+	}
+	return false
 }
 
 // watchInputs wakes the loop of a kind of rule by everything else its rules depend on.

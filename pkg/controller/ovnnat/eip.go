@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,32 +23,33 @@ import (
 
 type eipController struct {
 	*world
-	own reconcile.Writer[*v1.OvnEip]
+	own  reconcile.Writer[*v1.OvnEip]
+	uses *uses
 }
 
 func newEips(w *world, sources Sources) *reconcile.Loop {
 	c := &eipController{world: w}
 	loop := reconcile.New(EipName, w.Workers, c.sync)
+	c.uses = &uses{delay: w.UsesDelay, busy: w.busy, wake: loop.Add}
 	// What we wrote ourselves is known here and nothing follows from it.
 	read := reconcile.WatchFresh(loop, sources.Eips, c.keysForEip, func(_, now *v1.OvnEip) bool { return !c.own.Echo(now) })
 	c.own = reconcile.NewWriter("ovn eip", w.API.OvnEips(), read)
 	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return c.inSubnet(s.Name) }, subnetMatters)
 	w.IPAM.OnRelease(func(lease ipam.Lease) { c.released(loop, lease) })
-	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
-	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
-	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return c.used(loop, r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return c.used(r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return c.used(r.Spec.OvnEip, r.Annotations) })
+	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return c.used(r.Spec.OvnEip, r.Annotations) })
 	return loop
 }
 
-// used wakes the OvnEips of a rule: at once those that wait for its end, the others after a delay. They only tell who uses
-// them, and when many are made at once that must not take the API server from those that still wait for their address.
-func (c *eipController) used(loop *reconcile.Loop, spec string, annotations map[string]string) (now []string) {
+// used wakes the OvnEips of a rule: at once those that wait for its end, the others only to tell who uses them.
+func (c *eipController) used(spec string, annotations map[string]string) (now []string) {
 	for _, name := range eipNames(spec, annotations) {
 		if eip, ok := c.own.Get(name); c.UsesDelay == 0 || ok && !eip.DeletionTimestamp.IsZero() {
 			now = append(now, name)
 			continue
 		}
-		loop.AddAfter(name, c.UsesDelay)
+		c.uses.later(name)
 	}
 	return now
 }
@@ -198,6 +200,9 @@ func (c *eipController) apply(ctx context.Context, name string, want []ovs.Row) 
 
 // publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
 func (c *eipController) publish(ctx context.Context, eip *v1.OvnEip, wanted v1.OvnEipStatus, outcome error) error {
+	if len(eip.Status.Conditions) == 0 {
+		outcome = reconcile.Soon(outcome, eip, time.Now())
+	}
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonEipReconciled, util.ReasonEipFailed)
 	if !tell {
 		return outcome

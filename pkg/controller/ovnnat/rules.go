@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,10 +51,18 @@ type ruleController[T rule[T]] struct {
 func newRules[T rule[T], L any](w *world, k kind[T], sources Sources, source reconcile.Source[L], api reconcile.Patcher[T]) *reconcile.Loop {
 	c := &ruleController[T]{world: w, kind: k}
 	loop := reconcile.New(k.name, w.Workers, c.sync)
-	read := reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) })
+	read := reconcile.WatchFresh(loop, source, func(r T) []string { return append(k.kin(r), r.GetName()) }, func(before, now T) bool {
+		// What we wrote ourselves is known here: it is news for those that wait for this rule only.
+		return !c.own.Echo(now) || c.contested(before) || c.contested(now)
+	})
 	c.own = reconcile.NewWriter(k.name, api, read)
 	watchInputs(loop, w, k.rules, sources)
 	return loop
+}
+
+// contested says whether other rules want what a rule has.
+func (c *ruleController[T]) contested(r T) bool {
+	return slices.ContainsFunc(c.kin(r), func(name string) bool { return name != r.GetName() })
 }
 
 func (c *ruleController[T]) sync(ctx context.Context, name string) error {
@@ -67,6 +77,9 @@ func (c *ruleController[T]) sync(ctx context.Context, name string) error {
 	b, outcome := c.resolve(r)
 	if err := c.connected(ruleRef{c.kind.name, name}, b); err != nil {
 		outcome = err // the rows wait for the port, and the rule for both
+	}
+	if len(*c.conditions(r)) == 0 {
+		outcome = reconcile.Soon(outcome, r, time.Now())
 	}
 	if _, tell := reconcile.OutcomeOf(outcome, "", ""); !tell {
 		return outcome

@@ -131,3 +131,32 @@ func TestNews(t *testing.T) {
 		}
 	}
 }
+
+func TestSoon(t *testing.T) {
+	made := metav1.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	object := &v1.OvnFip{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: made}}
+	blocked := Blocked("NotThere", "ip web")
+	for _, test := range []struct {
+		name string
+		err  error
+		age  time.Duration
+		told bool
+	}{
+		{"made just now", blocked, time.Second, false},
+		{"made a while ago", blocked, firstLook, true},
+		{"made by a clock that is ahead", blocked, -time.Second, true},
+		{"a mistake", Invalid("Wrong", "no such port"), time.Second, true},
+		{"an error", errors.New("no"), time.Second, true},
+		{"success", nil, time.Second, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			outcome := Soon(test.err, object, made.Add(test.age))
+			if _, told := OutcomeOf(outcome, "", ""); told != test.told {
+				t.Errorf("told %v, want %v", told, test.told)
+			}
+			if (outcome == nil) != (test.err == nil) || outcome != nil && classify(outcome) != classify(test.err) {
+				t.Errorf("%v is treated otherwise than %v", outcome, test.err)
+			}
+		})
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
@@ -25,6 +27,21 @@ func Wait(format string, args ...any) error { return &WaitError{What: fmt.Sprint
 // Blocked is Wait for something that may last: the object's conditions tell its reason and what it waits for.
 func Blocked(reason, format string, args ...any) error {
 	return &WaitError{Reason: reason, What: fmt.Sprintf(format, args...)}
+}
+
+// firstLook is how long what a new object names may just be on its way: objects that are made together reach the caches in
+// any order.
+const firstLook = 2 * time.Second
+
+// Soon is what to make of the outcome of a sync of an object that was never told anything yet: when the object was made just
+// now, what blocks it is only waited for. A clock that differs from the API server's ends the patience.
+func Soon(outcome error, object metav1.Object, now time.Time) error {
+	var wait *WaitError
+	age := now.Sub(object.GetCreationTimestamp().Time)
+	if errors.As(outcome, &wait) && age >= 0 && age < firstLook {
+		return &WaitError{What: wait.What}
+	}
+	return outcome
 }
 
 // InvalidError says that the user's object cannot be rendered. Reason is one of the fixed reasons of api.md 2.2.
