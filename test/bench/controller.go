@@ -283,7 +283,7 @@ func (b *bench) nodesServed() error {
 
 // settle waits until the controller has written nothing for a while.
 func (b *bench) settle() {
-	const quiet = 1500 * time.Millisecond // more than the delay of a subnet's counters
+	const quiet = 3 * time.Second // more than the delays of a subnet's counters and of an OvnEip's users
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	last, since := "", time.Now()
