@@ -85,7 +85,7 @@ const podWorkersPerWorker = 16
 const usesDelay = 2 * time.Second
 
 // natWorkersPerWorker: likewise for outside addresses and the rules that use them.
-const natWorkersPerWorker = 8
+const natWorkersPerWorker = 4
 
 // Validate is the check at start (northbound.md 1.1): blocks that are malformed, special or overlap, and what this version
 // does not have.
