@@ -89,7 +89,11 @@ func (w *world) eventually(what string, check func() error) {
 // settle waits until neither the API nor the rows have been written for a while, longer than any delay of ours.
 func (w *world) settle() {
 	w.Helper()
-	const quiet = 1500 * time.Millisecond
+	w.settleFor(1500 * time.Millisecond)
+}
+
+func (w *world) settleFor(quiet time.Duration) {
+	w.Helper()
 	last, since := "", time.Now()
 	w.eventually("nothing is written any more", func() error {
 		state := fmt.Sprint(plane.Writes(w.T), w.Versions())

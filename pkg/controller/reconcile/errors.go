@@ -16,6 +16,8 @@ import (
 type WaitError struct {
 	Reason string
 	What   string
+	// Again is when to look next; 0 leaves it to the backoff.
+	Again time.Duration
 }
 
 func (e *WaitError) Error() string { return "waiting for " + e.What }
@@ -39,7 +41,7 @@ func Soon(outcome error, object metav1.Object, now time.Time) error {
 	var wait *WaitError
 	age := now.Sub(object.GetCreationTimestamp().Time)
 	if errors.As(outcome, &wait) && age >= 0 && age < firstLook {
-		return &WaitError{What: wait.What}
+		return &WaitError{What: wait.What, Again: firstLook - age}
 	}
 	return outcome
 }

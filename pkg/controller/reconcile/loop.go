@@ -200,6 +200,11 @@ func (l *Loop) conclude(logger klog.Logger, key, result string, err error) {
 		return
 	case resultWait:
 		logger.V(3).Info("Sync waits", "reason", err.Error())
+		if wait := (*WaitError)(nil); errors.As(err, &wait) && wait.Again > 0 {
+			l.work.Forget(key)
+			l.AddAfter(key, wait.Again)
+			return
+		}
 	default:
 		logger.Error(err, "Sync failed", "attempts", l.work.NumRequeues(key)+1)
 	}

@@ -114,6 +114,23 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestWaitWithATime(t *testing.T) {
+	const again = 200 * time.Millisecond
+	r := &record{answers: map[string][]error{"k": {Wait("news"), Wait("news"), &WaitError{What: "a time", Again: again}}}}
+	loop := New(t.Name(), 1, r.sync)
+	loop.Add("k")
+	start(t, loop)
+	eventually(t, "three syncs", func() bool { return r.count("k") == 3 })
+	third := time.Now()
+	eventually(t, "the last sync", func() bool { return r.count("k") == 4 })
+	if after := time.Since(third); after < again/2 {
+		t.Errorf("looked again after %s, want %s", after, again)
+	}
+	if n := loop.work.NumRequeues("k"); n != 0 {
+		t.Errorf("%d failures are remembered", n)
+	}
+}
+
 func TestPanicIsAnError(t *testing.T) {
 	r := &record{}
 	first := true
