@@ -178,16 +178,18 @@ check_settings() {
   one_of NETWORK_TYPE geneve vxlan stt vlan
   one_of NP_ENFORCEMENT standard lax
   local name
-  for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD SECURE_SERVING ENABLE_BIND_LOCAL_IP; do
+  for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD ENABLE_BIND_LOCAL_IP; do
     one_of "$name" true false
   done
   # Better refused than silently without effect.
-  for name in ENABLE_OVN_IPSEC ENABLE_SINGLE_REPLICA_OVN ENABLE_IC; do
+  for name in ENABLE_OVN_IPSEC CERT_MANAGER_IPSEC_CERT ENABLE_SINGLE_REPLICA_OVN ENABLE_IC ENABLE_COMPACT ENABLE_TPROXY SECURE_SERVING \
+    ENABLE_LB_SVC ENABLE_EXTERNAL_VPC ENABLE_OVN_LB_PREFER_LOCAL ENABLE_ANP ENABLE_DNS_NAME_RESOLVER; do
     [ "${!name:-false}" = false ] || fail "$name=${!name} is not supported by this version"
   done
-  for name in DEBUG_WRAPPER OVN_CENTRAL_LB_IP; do
+  for name in DEBUG_WRAPPER OVN_CENTRAL_LB_IP OVN_CENTRAL_EXTERNAL_TRAFFIC_POLICY KUBE_OVN_TLS_ROTATION_INTERVAL; do
     [ -z "${!name:-}" ] || fail "$name=${!name} is not supported by this version"
   done
+  [ "${OVN_CENTRAL_SERVICE_TYPE:-ClusterIP}" = ClusterIP ] || fail "OVN_CENTRAL_SERVICE_TYPE=$OVN_CENTRAL_SERVICE_TYPE is not supported by this version"
   if [ "$DATAPATH" = netdev ] && [ "$TUNNEL_TYPE" = stt ]; then
     fail "TUNNEL_TYPE=stt needs DATAPATH=kernel"
   fi
@@ -221,7 +223,6 @@ derive() {
   KERNEL="$([ "$DATAPATH" = kernel ] && echo true || echo false)"
   NETDEV="$([ "$DATAPATH" = netdev ] && echo true || echo false)"
   IP_FAMILY_POLICY="$([ "$DUAL_STACK" = true ] && echo PreferDualStack || echo SingleStack)"
-  PROBE_SCHEME="$([ "$SECURE_SERVING" = true ] && echo HTTPS || echo HTTP)"
   MASTERS="${MASTERS:-1}"
   # Members of the raft cluster; a single one is a standalone database.
   NODE_IPS="$([ "$OVN_CENTRAL_REPLICAS" = 1 ] || echo "$OVN_DB_IPS")"

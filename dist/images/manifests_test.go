@@ -118,18 +118,21 @@ func env(c corev1.Container, name string) string {
 	return ""
 }
 
+// settingsInUse are sets of settings that belong together.
+var settingsInUse = [][]string{
+	nil,
+	{"DATAPATH=netdev", "IFACE=eth1"},
+	{"IPV6=true", "OVN_DB_IPS=fd00::1"},
+	{"DUAL_STACK=true"},
+	{"OVN_CENTRAL_REPLICAS=3", "OVN_DB_IPS=10.0.0.1,10.0.0.2,10.0.0.3", "MASTERS=3"},
+	{"ENABLE_SSL=false", "ENABLE_BIND_LOCAL_IP=false"},
+	{"ENABLE_VLAN=true", "VLAN_NIC=eth2", "LOGICAL_GATEWAY=true"},
+	{"REGISTRY=registry.example:5000/a&b", "VERSION=v9|x", "LOG_DIR=/srv/log"},
+	{`EXCLUDE_IPS=10.16.0.2..10.16.0.9,10.16.1.1`, `IFACE=eth.*,^ens\d+$`},
+}
+
 func TestEverySettingRenders(t *testing.T) {
-	for _, settings := range [][]string{
-		nil,
-		{"DATAPATH=netdev", "IFACE=eth1"},
-		{"IPV6=true", "OVN_DB_IPS=fd00::1"},
-		{"DUAL_STACK=true"},
-		{"OVN_CENTRAL_REPLICAS=3", "OVN_DB_IPS=10.0.0.1,10.0.0.2,10.0.0.3", "MASTERS=3"},
-		{"ENABLE_SSL=false", "SECURE_SERVING=true", "ENABLE_BIND_LOCAL_IP=false"},
-		{"ENABLE_VLAN=true", "VLAN_NIC=eth2", "LOGICAL_GATEWAY=true"},
-		{"REGISTRY=registry.example:5000/a&b", "VERSION=v9|x", "LOG_DIR=/srv/log"},
-		{`EXCLUDE_IPS=10.16.0.2..10.16.0.9,10.16.1.1`, `IFACE=eth.*,^ens\d+$`},
-	} {
+	for _, settings := range settingsInUse {
 		t.Run(strings.Join(settings, " "), func(t *testing.T) {
 			objects := render(t, settings...)
 			if n := len(workloads(objects)); n != 4 {
@@ -137,6 +140,49 @@ func TestEverySettingRenders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProgramsTakeWhatIsRendered runs the programs with the arguments of their manifests: they come as far as the API server's
+// client, and what they are asked for has an effect.
+func TestProgramsTakeWhatIsRendered(t *testing.T) {
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-trimpath", "-o", dir, "../../cmd/kube-ovn-controller", "../../cmd/kube-ovn-daemon")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	nowhere := filepath.Join(dir, "nowhere")
+	for _, settings := range settingsInUse {
+		objects := render(t, settings...)
+		for workload, program := range map[string][]string{
+			"kube-ovn-controller": {"kube-ovn-controller", "--ovn-nb-addr=tcp:127.0.0.1:1", "--ovn-sb-addr=tcp:127.0.0.1:1"}, // by the start program
+			"kube-ovn-cni":        {"kube-ovn-daemon"},
+		} {
+			t.Run(workload+" "+strings.Join(settings, " "), func(t *testing.T) {
+				args := slices.Concat(containerOf(t, objects, workload).Args, program[1:], []string{"--kubeconfig=" + nowhere, "--log_file=", "--logtostderr=true"})
+				cmd := exec.Command(filepath.Join(dir, program[0]), args...)
+				cmd.Env = []string{"POD_NAMESPACE=kube-system", "POD_NAME=p", "NODE_NAME=n"}
+				out, err := cmd.CombinedOutput()
+				if err == nil || !strings.Contains(lastLine(out), nowhere) {
+					t.Errorf("%v: %s", err, out)
+				}
+				if strings.Contains(string(out), "no effect") {
+					t.Errorf("%s", out)
+				}
+			})
+		}
+	}
+}
+
+func containerOf(t *testing.T, objects []runtime.Object, name string) corev1.Container {
+	t.Helper()
+	for _, w := range workloads(objects) {
+		if w.name == name {
+			return w.template.Spec.Containers[0]
+		}
+	}
+	t.Fatalf("no workload %s", name)
+	return corev1.Container{}
 }
 
 func TestCRDsAreRendered(t *testing.T) {
@@ -174,7 +220,6 @@ func TestSettingsArrive(t *testing.T) {
 		{[]string{"IFACE=eth1"}, daemonFlag, "--iface=eth1"},
 		{[]string{`IFACE=^ens\d+$`}, daemonFlag, `--iface=^ens\d+$`},
 		{[]string{"CNI_CONFIG_PRIORITY=05"}, daemonFlag, "--cni-conf-name=05-kube-ovn.conflist"},
-		{[]string{"ENABLE_TPROXY=true"}, daemonFlag, "--enable-tproxy=true"},
 	} {
 		t.Run(strings.Join(test.settings, " ")+" "+test.want, func(t *testing.T) {
 			if args := test.args(render(t, test.settings...), t); !slices.Contains(args, test.want) {
@@ -186,13 +231,17 @@ func TestSettingsArrive(t *testing.T) {
 
 func TestWrongSettingsAreRefused(t *testing.T) {
 	for setting, want := range map[string]string{
-		"DATAPATH=dpdk":                   `DATAPATH="dpdk" is not one of: kernel netdev`,
-		"OVN_CENTRAL_REPLICAS=2":          `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
-		"ENABLE_SSL=yes":                  `ENABLE_SSL="yes"`,
-		"TUNNEL_TYPE=stt DATAPATH=netdev": "needs DATAPATH=kernel",
-		"ENABLE_OVN_IPSEC=true":           "ENABLE_OVN_IPSEC=true is not supported by this version",
-		"DEBUG_WRAPPER=gdb":               "DEBUG_WRAPPER=gdb is not supported by this version",
-		"OVN_DB_IPS=":                     "--render needs OVN_DB_IPS",
+		"DATAPATH=dpdk":                     `DATAPATH="dpdk" is not one of: kernel netdev`,
+		"OVN_CENTRAL_REPLICAS=2":            `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
+		"ENABLE_SSL=yes":                    `ENABLE_SSL="yes"`,
+		"TUNNEL_TYPE=stt DATAPATH=netdev":   "needs DATAPATH=kernel",
+		"ENABLE_OVN_IPSEC=true":             "ENABLE_OVN_IPSEC=true is not supported by this version",
+		"SECURE_SERVING=true":               "SECURE_SERVING=true is not supported by this version",
+		"ENABLE_TPROXY=true":                "ENABLE_TPROXY=true is not supported by this version",
+		"ENABLE_COMPACT=true":               "ENABLE_COMPACT=true is not supported by this version",
+		"DEBUG_WRAPPER=gdb":                 "DEBUG_WRAPPER=gdb is not supported by this version",
+		"OVN_CENTRAL_SERVICE_TYPE=NodePort": "OVN_CENTRAL_SERVICE_TYPE=NodePort is not supported by this version",
+		"OVN_DB_IPS=":                       "--render needs OVN_DB_IPS",
 	} {
 		cmd := exec.Command("./install.sh", "--render")
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "OVN_DB_IPS=10.0.0.1"}, strings.Fields(setting)...)
