@@ -51,6 +51,15 @@ func TestConflicts(t *testing.T) {
 			dnat("a", "eip1", "22"), dnat("b", "eip1", "22", func(s *v1.OvnDnatRuleSpec) { s.Protocol = "TCP" }),
 			"ovn eip eip1 tcp port 22, which dnat a has",
 		},
+		"one ovn eip in two vpcs": {
+			snat("a", "eip1", snatOf("vpc1-subnet1")), snat("b", "eip1", snatOf("vpc2-subnet1")),
+			"ovn eip eip1 in vpc vpc1, which snat a has",
+		},
+		"one ovn eip in two vpcs, by two kinds": {
+			fip("z", "eip1", fipTo("vpc-1-busybox01.vpc1")),
+			dnat("b", "eip1", "22", func(s *v1.OvnDnatRuleSpec) { s.IPName = "vpc-2-busybox01.vpc2" }),
+			"ovn eip eip1 in vpc vpc1, which fip z has",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, append(world1(), eip("eip1"), eip("eip2"), eip("dual", fromExtra), eip("dual2", fromExtra))...)
@@ -74,6 +83,39 @@ func TestConflicts(t *testing.T) {
 			n.ready(test.second, true)
 		})
 	}
+}
+
+// An older rule that is not in effect has what it asks for all the same, and the message does not say otherwise.
+func TestConflictWithWhatWaits(t *testing.T) {
+	first, second := fip("a", "late", fipTo("vpc-1-busybox01.vpc1")), fip("b", "eip1", fipTo("vpc-1-busybox01.vpc1"))
+	n := start(t, append(world1(), eip("eip1"), first)...)
+	n.ready(first, false)
+	n.Create(second)
+	if got := n.ready(second, false); !strings.Contains(got.Message, "which the older fip a asks for") {
+		t.Errorf("the second says %q", got.Message)
+	}
+	n.Create(eip("late"))
+	n.ready(first, true)
+	n.Eventually("the second says who has it", func() bool { return strings.Contains(n.ready(second, false).Message, "which fip a has") })
+}
+
+// An OvnEip that is being deleted keeps those that have it and takes nobody else; who only asks for it does not hold it.
+func TestDeletedEipTakesNobody(t *testing.T) {
+	has, late := snat("has", "eip1", snatOf("vpc1-subnet1")), snat("late", "eip1", snatTo("vpc-1-busybox02.vpc1"))
+	n := start(t, append(world1(), eip("eip1"), has)...)
+	n.ready(has, true)
+	n.Settle()
+	n.Delete(eip("eip1"))
+	n.ready(eip("eip1"), false)
+	n.Create(late)
+	if got := n.ready(late, false); got.Reason != util.ReasonEipNotReady || !strings.Contains(got.Message, "ovn eip eip1, which is being deleted") {
+		t.Errorf("the late one says %+v", got)
+	}
+	n.ready(has, true)
+	n.Delete(has)
+	n.gone(has)
+	n.gone(eip("eip1"))
+	n.Eventually("the late one waits for an eip", func() bool { return strings.Contains(n.ready(late, false).Message, "does not exist") })
 }
 
 // What only looks the same is no conflict.

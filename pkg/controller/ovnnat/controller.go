@@ -3,6 +3,7 @@ package ovnnat
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // Names of the queues, which are also the kinds of the owners of their rows.
@@ -133,6 +135,20 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 		return a.Status.V4ip != b.Status.V4ip || a.Status.V6ip != b.Status.V6ip || a.Spec.Subnet != b.Spec.Subnet ||
 			len(a.Status.Conditions) != len(b.Status.Conditions)
 	})
+	// Those that another rule keeps from an OvnEip, of whatever kind, look again when that one changes or goes.
+	kept := func(eip string) []string {
+		var names []string
+		objects(rules, w.index.keys(rules, eipIndex, eip), func(rule metav1.Object) bool {
+			if c := readyOf(rule); c != nil && c.Reason == util.ReasonNatConflict {
+				names = append(names, rule.GetName())
+			}
+			return false
+		})
+		return names
+	}
+	reconcile.Watch(loop, sources.Fips, func(r *v1.OvnFip) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnFip) bool { return a.Generation != b.Generation })
+	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnSnatRule) bool { return a.Generation != b.Generation })
+	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnDnatRule) bool { return a.Generation != b.Generation })
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
 		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider ||
 			a.Spec.Gateway != b.Spec.Gateway

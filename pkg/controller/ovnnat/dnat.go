@@ -7,7 +7,6 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
-	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // dnats lead one port of an outside address to a port inside (northbound.md 4.17).
@@ -60,7 +59,7 @@ func (w *world) hasReplies(dnat *v1.OvnDnatRule, b *binding, inside string) (boo
 		return true, nil
 	}
 	if its, err := w.bindDnat(first); err != nil || its.external != b.external {
-		return false, conflict("the way back from "+inside+" port "+dnat.Spec.InternalPort, util.NatDnat, first)
+		return false, conflict("the way back from "+inside+" port "+dnat.Spec.InternalPort, first)
 	}
 	return false, nil
 }
@@ -86,20 +85,24 @@ func (w *world) bindDnat(dnat *v1.OvnDnatRule) (*binding, error) {
 			return nil, invalid("%s %q is not a port from 1 to 65535", name, text)
 		}
 	}
-	t, err := w.inside(spec.IPType, spec.IPName, spec.Vpc, spec.V4Ip, spec.V6Ip)
+	t, err := w.targetOfDnat(dnat)
 	if err != nil {
 		return nil, err
 	}
-	b, err := w.bind(spec.OvnEip, t)
+	b, err := w.bind(dnat, spec.OvnEip, t)
 	if err != nil {
 		return nil, err
 	}
 	every := func(*v1.OvnDnatRule) bool { return true }
 	rivals := objects(w.index.dnats, w.index.keys(w.index.dnats, portIndex, portKey(dnat)), every)
 	if first, found := holder(dnat, rivals); found {
-		return nil, conflict("ovn eip "+b.eip+" "+strings.ToLower(spec.Protocol)+" port "+spec.ExternalPort, util.NatDnat, first)
+		return nil, conflict("ovn eip "+b.eip+" "+strings.ToLower(spec.Protocol)+" port "+spec.ExternalPort, first)
 	}
 	return b, nil
+}
+
+func (w *world) targetOfDnat(dnat *v1.OvnDnatRule) (target, error) {
+	return w.inside(dnat.Spec.IPType, dnat.Spec.IPName, dnat.Spec.Vpc, dnat.Spec.V4Ip, dnat.Spec.V6Ip)
 }
 
 func dnatRows(dnat *v1.OvnDnatRule, b *binding) []ovs.Row {

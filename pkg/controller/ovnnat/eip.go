@@ -113,6 +113,9 @@ func (c *eipController) sync(ctx context.Context, name string) error {
 func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
 	lease, outcome := c.claim(eip)
 	if outcome != nil {
+		if len(eip.Status.Conditions) == 0 {
+			outcome = reconcile.Soon(outcome, eip, time.Now())
+		}
 		status := eip.Status
 		if c.lost(eip) {
 			status.V4Ip, status.V6Ip, status.MacAddress = "", "", ""
@@ -127,10 +130,13 @@ func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
 	if err := c.apply(ctx, eip.Name, eipRows(eip)); err != nil {
 		return c.publish(ctx, eip, *eip.Status.DeepCopy(), err)
 	}
+	if eip.Spec.Type == util.EipTypeLSP && !eip.Status.Ready {
+		outcome = reconcile.Blocked(util.ReasonEipNotReady, "the daemon of node %s to bring the port up", eip.Name)
+	}
 	return c.publish(ctx, eip, eipStatus(eip, v1.OvnEipStatus{
-		Ready: eip.Spec.Type != util.EipTypeLSP || eip.Status.Ready, // the node's daemon says when an lsp is up
+		Ready: true,
 		V4Ip:  eip.Spec.V4Ip, V6Ip: eip.Spec.V6Ip, MacAddress: eip.Spec.MacAddress, Conditions: eip.Status.Conditions,
-	}, users), nil)
+	}, users), outcome)
 }
 
 // claim takes the address. What is not written down is given back when the object cannot be patched: a restart forgets it.
@@ -147,6 +153,8 @@ func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
 		return ipam.Lease{}, fmt.Errorf("subnet %s of ovn eip %s: %w", name, eip.Name, err)
 	case !isValid(subnet):
 		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", name)
+	case subnet.Spec.Vlan == "":
+		return ipam.Lease{}, reconcile.Invalid(util.ReasonEipInvalid, "subnet %s is not of an outside network: it has no vlan", name)
 	}
 	addresses, err := util.ParseAddrs(util.JoinDual(eip.Spec.V4Ip, eip.Spec.V6Ip))
 	if err != nil {
@@ -156,6 +164,9 @@ func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
 		Owner: util.EipLeaseOwner(eip.Name), NIC: eip.Name, Addresses: addresses, MAC: eip.Spec.MacAddress,
 	})
 	switch {
+	case err == nil && len(lease.Addresses()) == 0:
+		c.IPAM.ReleaseOwner(lease.Owner)
+		return lease, reconcile.Invalid(util.ReasonEipInvalid, "subnet %s has no addresses", name)
 	case err == nil:
 		return lease, nil
 	case errors.Is(err, ipam.ErrConflict), errors.Is(err, ipam.ErrNoAvailable), errors.Is(err, ipam.ErrNoSubnet):
@@ -175,7 +186,7 @@ func (c *eipController) lost(eip *v1.OvnEip) bool {
 
 // finalize gives the address back when nobody uses it any more, and then lets the object go.
 func (c *eipController) finalize(ctx context.Context, eip *v1.OvnEip) error {
-	users := c.users(eip.Name)
+	users := slices.DeleteFunc(c.users(eip.Name), func(u user) bool { return u.refused })
 	if len(users) > 0 {
 		return c.publish(ctx, eip, eipStatus(eip, *eip.Status.DeepCopy(), users),
 			reconcile.Blocked(util.ReasonEipInUse, "the removal of %s, still using it", strings.Join(titles(users), ", ")))
@@ -200,9 +211,6 @@ func (c *eipController) apply(ctx context.Context, name string, want []ovs.Row) 
 
 // publish tells the outcome of a sync in wanted, a status of the caller's, and returns it.
 func (c *eipController) publish(ctx context.Context, eip *v1.OvnEip, wanted v1.OvnEipStatus, outcome error) error {
-	if len(eip.Status.Conditions) == 0 {
-		outcome = reconcile.Soon(outcome, eip, time.Now())
-	}
 	verdict, tell := reconcile.OutcomeOf(outcome, util.ReasonEipReconciled, util.ReasonEipFailed)
 	if !tell {
 		return outcome

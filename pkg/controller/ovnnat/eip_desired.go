@@ -21,6 +21,8 @@ type user struct {
 	use, name, vpc string
 	// bound: it has the address; otherwise it only asks for it.
 	bound bool
+	// refused: it has been told that it does not have the address.
+	refused bool
 }
 
 // users are all rules that name an OvnEip, fips first, each kind by name.
@@ -33,12 +35,52 @@ func (w *world) users(eip string) []user {
 		for _, rule := range objects(rules.store, unique(w.index.keys(rules.store, eipIndex, eip)), func(metav1.Object) bool { return true }) {
 			u := user{use: rules.use, name: rule.GetName(), vpc: vpcOf(rule)}
 			u.bound = u.vpc != "" && rule.GetAnnotations()[util.VpcEipAnnotation] == eip
+			told := readyOf(rule)
+			u.refused = u.vpc == "" && told != nil && told.Status == metav1.ConditionFalse && told.ObservedGeneration == rule.GetGeneration()
 			list = append(list, u)
 		}
 	}
 	return list
 }
 
+// eipOf is the OvnEip that a rule asks for.
+func eipOf(rule metav1.Object) string {
+	switch r := rule.(type) {
+	case *v1.OvnFip:
+		return r.Spec.OvnEip
+	case *v1.OvnSnatRule:
+		return r.Spec.OvnEip
+	case *v1.OvnDnatRule:
+		return r.Spec.OvnEip
+	}
+	return ""
+}
+
+// useOf is what a rule does, for messages.
+func useOf(rule metav1.Object) string {
+	switch rule.(type) {
+	case *v1.OvnFip:
+		return util.NatFip
+	case *v1.OvnSnatRule:
+		return util.NatSnat
+	}
+	return util.NatDnat
+}
+
+// readyOf is the Ready condition of a rule, nil for none.
+func readyOf(rule metav1.Object) *v1.Condition {
+	switch r := rule.(type) {
+	case *v1.OvnFip:
+		return v1.FindCondition(r.Status.Conditions, v1.ConditionReady)
+	case *v1.OvnSnatRule:
+		return v1.FindCondition(r.Status.Conditions, v1.ConditionReady)
+	case *v1.OvnDnatRule:
+		return v1.FindCondition(r.Status.Conditions, v1.ConditionReady)
+	}
+	return nil
+}
+
+// vpcOf is the VPC in which a rule is in effect, "" for none.
 func vpcOf(rule metav1.Object) string {
 	switch r := rule.(type) {
 	case *v1.OvnFip:

@@ -40,8 +40,18 @@ func TestEipRefusals(t *testing.T) {
 				if err := n.book.SetSubnet(ipam.Spec{Name: "late", CIDRBlock: "10.7.0.0/24"}); err != nil {
 					n.t.Fatal(err)
 				}
-				n.Create(subnetOf("late", "", "10.7.0.0/24"))
+				late := subnetOf("late", "", "10.7.0.0/24")
+				late.Spec.Vlan = "vlan7"
+				n.Create(late)
 			},
+		},
+		"subnet of pods": {
+			eip("e", func(s *v1.OvnEipSpec) { s.ExternalSubnet = "vpc1-subnet1" }), util.ReasonEipInvalid, "subnet vpc1-subnet1 is not of an outside network",
+			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" }) },
+		},
+		"subnet without addresses": {
+			eip("e", func(s *v1.OvnEipSpec) { s.ExternalSubnet = "mac-only" }), util.ReasonEipInvalid, "subnet mac-only has no addresses",
+			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" }) },
 		},
 		"MAC": {
 			eip("e", func(s *v1.OvnEipSpec) { s.MacAddress = "nonsense" }), util.ReasonEipInvalid, "MACInvalid",
@@ -50,7 +60,12 @@ func TestEipRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := eip("other", at(150))
-			n := start(t, append(world1(), other)...)
+			macOnly := subnetOf("mac-only", "", "")
+			macOnly.Spec.Vlan = "vlan8"
+			n := start(t, append(world1(), other, macOnly)...)
+			if err := n.book.SetSubnet(ipam.Spec{Name: "mac-only"}); err != nil {
+				t.Fatal(err)
+			}
 			n.ready(other, true)
 			n.Create(test.eip)
 			if got := n.ready(test.eip, false); got.Reason != test.reason || !strings.Contains(got.Message, test.want) {
@@ -145,11 +160,14 @@ func TestEipPorts(t *testing.T) {
 	lrp := eip("vpc1-external204", at(131), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLRP })
 	rule := snat("s", "vpc1-external204", snatOf("vpc1-subnet1"))
 	n := startWithout(t, "vpc1-external204", append(world1(), lsp, lrp, rule)...)
-	n.ready(lsp, true)
+	if got := n.ready(lsp, false); !strings.Contains(got.Message, "the daemon of node node1") {
+		t.Errorf("lsp says %q before its node is ready", got.Message)
+	}
 	if s := controllertest.Stored(n.Fixture, lsp).Status; s.Ready || s.V4Ip != "10.5.204.130" || s.Type != "lsp" {
 		t.Errorf("lsp has status %+v before its node is ready", s)
 	}
 	edit(n, lsp, func(e *v1.OvnEip) { e.Status.Ready = true })
+	n.ready(lsp, true)
 	n.Settle()
 	if !controllertest.Stored(n.Fixture, lsp).Status.Ready {
 		t.Error("what the node said was taken back")

@@ -27,7 +27,7 @@ func (w *world) resolveFip(fip *v1.OvnFip) (*binding, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := w.bind(fip.Spec.OvnEip, t)
+	b, err := w.bind(fip, fip.Spec.OvnEip, t)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (w *world) resolveFip(fip *v1.OvnFip) (*binding, error) {
 		return other.Spec.OvnEip == b.eip
 	}))
 	if found {
-		return nil, conflict("ovn eip "+b.eip, util.NatFip, first)
+		return nil, conflict("ovn eip "+b.eip, first)
 	}
 	for _, inside := range []string{b.v4, b.v6} {
 		first, found := holder(fip, w.fipsOf(w.index.contenders(w.index.fips, inside), func(other *v1.OvnFip) bool {
@@ -43,7 +43,7 @@ func (w *world) resolveFip(fip *v1.OvnFip) (*binding, error) {
 			return err == nil && its.vpc == b.vpc && (its.v4 == inside || its.v6 == inside)
 		}))
 		if found {
-			return nil, conflict(inside+" of vpc "+b.vpc, util.NatFip, first)
+			return nil, conflict(inside+" of vpc "+b.vpc, first)
 		}
 	}
 	if err := w.lead(b, func(inside string) (route, bool, error) { return ofHost(inside), true, nil }); err != nil {

@@ -32,13 +32,14 @@ func world1() []runtime.Object {
 
 func external204() *v1.Subnet {
 	s := subnetOf("external204", "", "10.5.204.0/24")
+	s.Spec.Vlan = "vlan204"
 	s.Spec.Gateway, s.Spec.ExcludeIps = "10.5.204.254", []string{"10.5.204.1..10.5.204.100"}
 	return s
 }
 
 func extra() *v1.Subnet {
 	s := subnetOf("extra", "", "10.10.204.0/24,fd00:204::/64")
-	s.Spec.Gateway = "10.10.204.254,fd00:204::fe"
+	s.Spec.Vlan, s.Spec.Gateway = "vlan205", "10.10.204.254,fd00:204::fe"
 	return s
 }
 

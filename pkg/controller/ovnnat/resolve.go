@@ -67,10 +67,16 @@ func absent(format string, args ...any) error {
 	return reconcile.Blocked(util.ReasonNatTargetAbsent, format, args...)
 }
 
-// bind joins an OvnEip and a target. Errors say what the user has to do or what is waited for.
-func (w *world) bind(eipName string, t target) (*binding, error) {
+// bind joins the OvnEip and the target of a rule. Errors say what the user has to do or what is waited for.
+func (w *world) bind(r metav1.Object, eipName string, t target) (*binding, error) {
 	eip, err := w.eip(eipName)
 	if err != nil {
+		return nil, err
+	}
+	if !eip.DeletionTimestamp.IsZero() && r.GetAnnotations()[util.VpcEipAnnotation] != eipName {
+		return nil, reconcile.Blocked(util.ReasonEipNotReady, "ovn eip %s, which is being deleted", eipName)
+	}
+	if err := w.inVpcOf(eip, r, t.vpc); err != nil {
 		return nil, err
 	}
 	b := &binding{eip: eipName, vpc: t.vpc, port: t.port, mac: t.mac, external: eip.Spec.ExternalSubnet}
@@ -85,6 +91,47 @@ func (w *world) bind(eipName string, t target) (*binding, error) {
 			util.JoinDual(eip.Status.V4Ip, eip.Status.V6Ip), util.JoinDual(t.v4, t.v6))
 	}
 	return b, nil
+}
+
+// inVpcOf fails when an OvnEip belongs to another VPC than that of a rule: to the one whose router port has its address, or to
+// that of the oldest rule. Two routers with one address would both answer for it.
+func (w *world) inVpcOf(eip *v1.OvnEip, r metav1.Object, vpc string) error {
+	if eip.Spec.Type == util.EipTypeLRP && eip.Name != util.RouterPortName(vpc, eip.Spec.ExternalSubnet) {
+		return invalid("ovn eip %s is the address of a router port, and not of vpc %s", eip.Name, vpc)
+	}
+	oldest, its := r, vpc
+	for _, rules := range w.index.rules() {
+		objects(rules, w.index.keys(rules, eipIndex, eip.Name), func(other metav1.Object) bool {
+			if precedes(other, oldest) && eipOf(other) == eip.Name {
+				if asked := w.vpcAsked(other); asked != "" {
+					oldest, its = other, asked
+				}
+			}
+			return false
+		})
+	}
+	if its != vpc {
+		return conflict("ovn eip "+eip.Name+" in vpc "+its, oldest)
+	}
+	return nil
+}
+
+// vpcAsked is the VPC of what is inside, "" when that is not known.
+func (w *world) vpcAsked(rule metav1.Object) string {
+	var t target
+	var err error
+	switch r := rule.(type) {
+	case *v1.OvnFip:
+		t, err = w.targetOfFip(r)
+	case *v1.OvnSnatRule:
+		t, err = w.targetOfSnat(r)
+	case *v1.OvnDnatRule:
+		t, err = w.targetOfDnat(r)
+	}
+	if err != nil {
+		return ""
+	}
+	return t.vpc
 }
 
 // eip is an OvnEip that rules can use.
@@ -231,12 +278,16 @@ func precedes(a, b metav1.Object) bool {
 	if c := created.Compare(than.Time); c != 0 {
 		return c < 0
 	}
-	return a.GetName() < b.GetName()
+	return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetUID(), b.GetUID())) < 0
 }
 
-// conflict is the outcome of a rule that came second.
-func conflict(what, kind string, by metav1.Object) error {
-	return reconcile.Blocked(util.ReasonNatConflict, "%s, which %s %s has", what, kind, by.GetName())
+// conflict is the outcome of a rule that came second. Age decides also when the first is not in effect: what a rule will have
+// must not depend on the order in which the rest comes.
+func conflict(what string, by metav1.Object) error {
+	if vpcOf(by) == "" {
+		return reconcile.Blocked(util.ReasonNatConflict, "%s, which the older %s %s asks for", what, useOf(by), by.GetName())
+	}
+	return reconcile.Blocked(util.ReasonNatConflict, "%s, which %s %s has", what, useOf(by), by.GetName())
 }
 
 // unique drops what comes twice.

@@ -69,6 +69,12 @@ func TestRefusals(t *testing.T) {
 				edit(n, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.OvnEip = "eip1" })
 			},
 		},
+		"router port of another vpc": {
+			fip("r", "vpc2-external204", fipTo("vpc-1-busybox01.vpc1")), util.ReasonNatInvalid, "ovn eip vpc2-external204 is the address of a router port, and not of vpc vpc1",
+			func(n *nats, rule runtime.Object) {
+				edit(n, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
+			},
+		},
 		"port that is not a number": {
 			dnat("r", "eip1", "ssh"), util.ReasonNatInvalid, `"ssh" is not a port from 1 to 65535`,
 			func(n *nats, rule runtime.Object) {
@@ -96,7 +102,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dual := eip("dual", func(s *v1.OvnEipSpec) { s.ExternalSubnet = "extra" })
-			n := start(t, append(world1(), eip("eip1"), dual, lsp, test.rule)...)
+			lrp := eip("vpc2-external204", at(90), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLRP })
+			n := start(t, append(world1(), eip("eip1"), dual, lsp, lrp, test.rule)...)
 			n.ready(eip("eip1"), true)
 			n.Eventually("the refusal", func() bool {
 				got := n.ready(test.rule, false)

@@ -27,7 +27,7 @@ func (w *world) resolveSnat(snat *v1.OvnSnatRule) (*binding, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := w.bind(snat.Spec.OvnEip, t)
+	b, err := w.bind(snat, snat.Spec.OvnEip, t)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (w *world) resolveSnat(snat *v1.OvnSnatRule) (*binding, error) {
 			return err == nil && its.vpc == b.vpc && (its.v4 == inside || its.v6 == inside)
 		})
 		if first, found := holder(snat, rivals); found {
-			return nil, conflict(inside+" of vpc "+b.vpc, util.NatSnat, first)
+			return nil, conflict(inside+" of vpc "+b.vpc, first)
 		}
 	}
 	// A FIP translates before a snat and has the route of its address; the snat takes it over when the FIP goes.

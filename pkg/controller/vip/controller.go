@@ -119,6 +119,9 @@ func (c *controller) claim(in inputs) (ipam.Lease, error) {
 	}
 	lease, err := c.IPAM.Claim(in.subnet.Name, request)
 	switch {
+	case err == nil && len(lease.Addresses()) == 0:
+		c.IPAM.ReleaseOwner(lease.Owner)
+		return lease, invalid("subnet %s has no addresses", in.subnet.Name)
 	case err == nil:
 		return lease, nil
 	case errors.Is(err, ipam.ErrConflict), errors.Is(err, ipam.ErrNoAvailable), errors.Is(err, ipam.ErrNoSubnet):

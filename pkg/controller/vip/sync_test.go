@@ -183,11 +183,20 @@ func TestRefusals(t *testing.T) {
 		"MAC":        {vipOf("v", fixed("", "nonsense")), util.ReasonVipInvalid, "MACInvalid", respell},
 		"selector":   {vipOf("v", func(s *v1.VipSpec) { s.Selector = []string{"app"} }), util.ReasonVipInvalid, `selector "app" is not`, respell},
 		"no subnet":  {vipOf("v", func(s *v1.VipSpec) { s.Subnet = "" }), util.ReasonVipInvalid, "subnet of a vip has to be set", respell},
+		"no addresses": {
+			vipOf("v", func(s *v1.VipSpec) { s.Subnet, s.Namespace = "mac-only", "ns" }), util.ReasonVipInvalid, "subnet mac-only has no addresses",
+			respell,
+		},
 		"bad subnet": {vipOf("v", func(s *v1.VipSpec) { s.Subnet = "typo" }), util.EventAcquireAddressFailed, "subnet typo, which does not exist", respell},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := vipOf("other", fixed("192.168.0.9", ""))
-			w := start(t, subnet1(), other)
+			macOnly := subnet1()
+			macOnly.Name, macOnly.Spec.CIDRBlock = "mac-only", ""
+			w := start(t, subnet1(), macOnly, other)
+			if err := w.book.SetSubnet(ipam.Spec{Name: "mac-only"}); err != nil {
+				t.Fatal(err)
+			}
 			w.ready(other, true)
 			w.Create(test.vip)
 			if got := w.ready(test.vip, false); got.Reason != test.reason || !strings.Contains(got.Message, test.want) {

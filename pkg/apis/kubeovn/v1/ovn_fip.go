@@ -37,7 +37,7 @@ type OvnFip struct {
 // +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != ""`,message="should set spec ipName, or vpc with v4Ip or v6Ip"
 // +kubebuilder:validation:XValidation:rule=`self.?ipName.orValue("") != "" || self.?vpc.orValue("") != "" || !(self.?ipName.orValue("") != "" || self.?v4Ip.orValue("") != "" || self.?v6Ip.orValue("") != "")`,message="should set spec vpc when v4Ip or v6Ip is given without ipName",fieldPath=".vpc"
 type OvnFipSpec struct {
-	// OvnEip is the name of the OvnEip with the outside address. No other rule can use it.
+	// OvnEip is the name of the OvnEip with the outside address. No other OvnFip can use it, and no rule of another VPC.
 	OvnEip string `json:"ovnEip"`
 	// IPType says what ipName names: a Vip (vip), or an IP (ip or empty).
 	// +kubebuilder:validation:Enum="";vip;ip
