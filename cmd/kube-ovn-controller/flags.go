@@ -116,8 +116,8 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.SkipCTLocalPorts, "ls-ct-skip-dst-lport-ips", true, "No connection tracking between ports of one switch.")
 	fs.StringVar(&r.localDNS, "node-local-dns-ip", "", "Addresses of the node-local DNS cache, separated by commas.")
 	fs.StringVar(&c.SkipConntrackDstCIDRs, "skip-conntrack-dst-cidrs", "", "Prefixes of destinations without connection tracking, separated by commas.")
-	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "external", "Switch of the default outside network; the Subnet of that name, if there is one.")
-	fs.StringVar(&c.ExternalNet, "external-gateway-net", "external", "Physical network of that switch when no Subnet manages it.")
+	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "", "Switch of the default outside network; the Subnet of that name, if there is one. Default: "+util.ExternalGatewaySwitch+", or "+util.FormerExternalGatewaySwitch+" where an earlier release made it.")
+	fs.StringVar(&c.ExternalNet, "external-gateway-net", util.ExternalGatewaySwitch, "Physical network of that switch when no Subnet manages it.")
 	fs.IntVar(&c.ExternalVlanID, "external-gateway-vlanid", 0, "VLAN of that switch when no Subnet manages it; 0: untagged.")
 	fs.StringVar(&c.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
 	lb := &c.LoadBalancers

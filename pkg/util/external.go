@@ -15,6 +15,10 @@ const (
 	ExternalGWByLabel      = "label" // labelled by the user
 )
 
+// FormerExternalGatewaySwitch is the default outside network's switch of releases up to 1.5, whose clusters keep it
+// (northbound.md D-04). The present one's name is ExternalGatewaySwitch.
+const FormerExternalGatewaySwitch = "ovn-external"
+
 // Reasons of conditions and events of the external connection.
 const (
 	ReasonExternalSubnetNotReady = "ExternalSubnetNotReady"
