@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -11,8 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/klog/v2"
 
+	"github.com/kubeovn/kube-ovn/cmd/internal/logfile"
 	"github.com/kubeovn/kube-ovn/pkg/controller"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
@@ -25,8 +24,7 @@ type options struct {
 	kubeconfig string
 	namespace  string // of the lease
 	identity   string // in the lease
-	logFile    string
-	logPerm    os.FileMode
+	log        *logfile.File
 	unused     []string // flags that were given and have no effect
 }
 
@@ -35,16 +33,16 @@ type election struct{ lease, renew, retry time.Duration }
 
 // raw are flags as they were given.
 type raw struct {
-	config                      controller.Config
-	election                    election
-	serving                     serving
-	nb, sb, kubeconfig          string
-	ovnTimeout, connectTimeout  int // seconds
-	connectRetries, inactivity  int // tries, seconds
-	excludes, localDNS, logPerm string
-	secure                      bool
-	minTLS, maxTLS              string
-	ciphers                     []string
+	config                     controller.Config
+	election                   election
+	serving                    serving
+	nb, sb, kubeconfig         string
+	ovnTimeout, connectTimeout int // seconds
+	connectRetries, inactivity int // tries, seconds
+	excludes, localDNS         string
+	secure                     bool
+	minTLS, maxTLS             string
+	ciphers                    []string
 }
 
 // later are flags of api.md 5.1 whose features are not here: they are accepted so that manifests work, and named in the log
@@ -116,8 +114,8 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.SkipCTLocalPorts, "ls-ct-skip-dst-lport-ips", true, "No connection tracking between ports of one switch.")
 	fs.StringVar(&r.localDNS, "node-local-dns-ip", "", "Addresses of the node-local DNS cache, separated by commas.")
 	fs.StringVar(&c.SkipConntrackDstCIDRs, "skip-conntrack-dst-cidrs", "", "Prefixes of destinations without connection tracking, separated by commas.")
-	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "external", "Switch of the default outside network; the Subnet of that name, if there is one.")
-	fs.StringVar(&c.ExternalNet, "external-gateway-net", "external", "Physical network of that switch when no Subnet manages it.")
+	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "", "Switch of the default outside network; the Subnet of that name, if there is one. Default: "+util.ExternalGatewaySwitch+", or "+util.FormerExternalGatewaySwitch+" where an earlier release made it.")
+	fs.StringVar(&c.ExternalNet, "external-gateway-net", util.ExternalGatewaySwitch, "Physical network of that switch when no Subnet manages it.")
 	fs.IntVar(&c.ExternalVlanID, "external-gateway-vlanid", 0, "VLAN of that switch when no Subnet manages it; 0: untagged.")
 	fs.StringVar(&c.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
 	lb := &c.LoadBalancers
@@ -162,7 +160,6 @@ func (r *raw) registerProgram(fs *pflag.FlagSet) {
 	fs.StringVar(&r.minTLS, "tls-min-version", "", "Lowest TLS version to the databases: TLS10, TLS11, TLS12 or TLS13.")
 	fs.StringVar(&r.maxTLS, "tls-max-version", "", "Highest TLS version to the databases.")
 	fs.StringSliceVar(&r.ciphers, "tls-cipher-suites", nil, "Cipher suites to the databases, by their Go names.")
-	fs.StringVar(&r.logPerm, "log-perm", "640", "Mode of the log file.")
 }
 
 // parse reads arguments and environment.
@@ -170,9 +167,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	fs := pflag.NewFlagSet("kube-ovn-controller", pflag.ContinueOnError)
 	var r raw
 	r.register(fs)
-	logs := flag.NewFlagSet("klog", flag.ContinueOnError)
-	klog.InitFlags(logs)
-	fs.AddGoFlagSet(logs)
+	log := logfile.Register(fs)
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -181,12 +176,12 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	}
 	o := &options{
 		config: r.config, election: r.election, serving: r.serving, kubeconfig: r.kubeconfig,
-		logFile: logs.Lookup("log_file").Value.String(), unused: unused(fs),
+		log: log, unused: unused(fs),
 	}
 	o.config.APIServerIP = getenv("KUBERNETES_SERVICE_HOST")
 	o.config.DefaultExcludeIPs = list(r.excludes)
 	o.config.NodeLocalDNSIPs = list(r.localDNS)
-	err := errors.Join(o.readElection(getenv), o.readServing(r, getenv), o.readDatabases(r, getenv), o.readLog(r), o.config.Validate())
+	err := errors.Join(o.readElection(getenv), o.readServing(r, getenv), o.readDatabases(r, getenv), o.config.Validate())
 	return o, err
 }
 
@@ -243,27 +238,6 @@ func (o *options) readServing(r raw, getenv func(string) string) error {
 		o.serving.hosts = append(o.serving.hosts, text)
 	}
 	return nil
-}
-
-func (o *options) readLog(r raw) error {
-	mode, err := strconv.ParseUint(r.logPerm, 8, 9)
-	if err != nil {
-		return fmt.Errorf("--log-perm: %w", err)
-	}
-	o.logPerm = os.FileMode(mode)
-	return nil
-}
-
-// openLog makes the log file with its mode before klog opens it.
-func (o *options) openLog() error {
-	if o.logFile == "" {
-		return nil
-	}
-	f, err := os.OpenFile(o.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, o.logPerm)
-	if err != nil {
-		return fmt.Errorf("open the log file: %w", err)
-	}
-	return errors.Join(f.Chmod(o.logPerm), f.Close())
 }
 
 // list splits at commas and drops what is empty.

@@ -165,14 +165,3 @@ func TestCipherSuites(t *testing.T) {
 		t.Error("an unknown suite is accepted")
 	}
 }
-
-func TestLogFileHasItsMode(t *testing.T) {
-	o := &options{logFile: filepath.Join(t.TempDir(), "log"), logPerm: 0o640}
-	if err := o.openLog(); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(o.logFile)
-	if err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("%v, %v", info, err)
-	}
-}

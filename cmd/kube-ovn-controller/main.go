@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := opts.openLog(); err != nil {
+	if err := opts.log.Open(); err != nil {
 		return err
 	}
 	log := klog.FromContext(ctx)

@@ -2,18 +2,16 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/klog/v2"
 
+	"github.com/kubeovn/kube-ovn/cmd/internal/logfile"
 	"github.com/kubeovn/kube-ovn/pkg/daemon"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/node"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -25,8 +23,7 @@ type options struct {
 	installOnly bool
 	kubeconfig  string
 	ovsEndpoint string
-	logFile     string
-	logPerm     os.FileMode
+	log         *logfile.File
 	unused      []string // flags that were given and have no effect
 }
 
@@ -35,14 +32,14 @@ const defaultOVSSocket = "/run/openvswitch/db.sock"
 
 // raw are flags as they were given.
 type raw struct {
-	install                               bool
-	conf                                  daemon.CNIConf
-	node                                  node.Config
-	config                                daemon.Config
-	serving                               daemon.Serving
-	kubeconfig, socket, services, logPerm string
-	nodeName                              string
-	secure                                bool
+	install                      bool
+	conf                         daemon.CNIConf
+	node                         node.Config
+	config                       daemon.Config
+	serving                      daemon.Serving
+	kubeconfig, socket, services string
+	nodeName                     string
+	secure                       bool
 }
 
 // later are flags of api.md 5.2 whose features are not here: they are accepted so that manifests work, and named in the log
@@ -93,7 +90,6 @@ func (r *raw) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.node.MACLearningFallback, "mac-learning-fallback", false, "Let provider bridges learn MACs where OVN's flows do not decide.")
 	fs.StringVar(&r.config.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
 	fs.StringVar(&r.node.GatewaySwitch, "external-gateway-switch", util.ExternalGatewaySwitch, "Network of the external gateway; its bridge is br-<network>.")
-	fs.StringVar(&r.logPerm, "log-perm", "640", "Mode of the log file.")
 	fs.StringVar(&r.nodeName, "node-name", "", "Name of this node; NODE_NAME of the environment wins.")
 	for name, value := range later {
 		fs.String(name, value, "Accepted; no effect in this version.")
@@ -108,16 +104,14 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	fs := pflag.NewFlagSet("kube-ovn-daemon", pflag.ContinueOnError)
 	var r raw
 	r.register(fs)
-	logs := flag.NewFlagSet("klog", flag.ContinueOnError)
-	klog.InitFlags(logs)
-	fs.AddGoFlagSet(logs)
+	log := logfile.Register(fs)
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	o := &options{config: r.config, installOnly: r.install, kubeconfig: r.kubeconfig, logFile: logs.Lookup("log_file").Value.String()}
+	o := &options{config: r.config, installOnly: r.install, kubeconfig: r.kubeconfig, log: log}
 	o.config.CNIConf, o.config.Node, o.config.Serving = r.conf, r.node, r.serving
 	if o.installOnly {
 		return o, nil
@@ -209,11 +203,6 @@ func (o *options) readRest(r raw) error {
 	if n := r.serving.Port; n < 0 || n > 65535 {
 		return fmt.Errorf("--pprof-port %d: want 0 to 65535", n)
 	}
-	mode, err := strconv.ParseUint(r.logPerm, 8, 9)
-	if err != nil {
-		return fmt.Errorf("--log-perm: %w", err)
-	}
-	o.logPerm = os.FileMode(mode)
 	o.ovsEndpoint = r.socket
 	if o.ovsEndpoint == "" {
 		o.ovsEndpoint = defaultOVSSocket
@@ -222,18 +211,6 @@ func (o *options) readRest(r raw) error {
 		o.ovsEndpoint = "unix:" + o.ovsEndpoint
 	}
 	return nil
-}
-
-// openLog makes the log file with its mode before klog opens it.
-func (o *options) openLog() error {
-	if o.logFile == "" {
-		return nil
-	}
-	f, err := os.OpenFile(o.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, o.logPerm)
-	if err != nil {
-		return fmt.Errorf("open the log file: %w", err)
-	}
-	return errors.Join(f.Chmod(o.logPerm), f.Close())
 }
 
 // apiAddresses are the addresses in the API server's URL; a name has none that lasts.

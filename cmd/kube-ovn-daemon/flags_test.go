@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		"dpdk": c.Node.DPDKIface, "port": c.Serving.Port, "metrics": c.Serving.Metrics, "pprof": c.Serving.Pprof, "addresses": len(c.Serving.Addresses),
 		"services": c.ServiceCIDRs[0].String(), "ovs": o.ovsEndpoint, "arp": c.DetectConflicts, "mirror": c.MirrorIface, "unused": len(o.unused),
 		"gateway": c.GatewayConfigNamespace + " " + c.Node.GatewaySwitch, "fallback": c.Node.MACLearningFallback,
-		"log": o.logPerm.String(), "ips": c.Node.PodIPs[1].String(),
+		"ips": c.Node.PodIPs[1].String(),
 	}
 	want := map[string]any{
 		"node": "node1", "socket": "/run/openvswitch/kube-ovn-daemon.sock",
@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 		"router": "ovn-cluster", "switch": "join", "type": "geneve", "csum": true, "dpdk": "br-phy", "port": 10665, "metrics": true, "pprof": false,
 		"addresses": 0, "services": "10.96.0.0/12", "ovs": "unix:/run/openvswitch/db.sock", "arp": true, "mirror": "mirror0", "unused": 0,
 		"gateway": "kube-system external", "fallback": false,
-		"log": "-rw-r-----", "ips": "fd00::1",
+		"ips": "fd00::1",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
@@ -69,7 +69,7 @@ func TestAllFlags(t *testing.T) {
 	}
 	c := o.config
 	if c.NodeName != "old" || c.Node.MTU != 1400 || !c.NonPrimary || !c.SetVxlanTxOff || c.DetectConflicts || len(c.ServiceCIDRs) != 2 ||
-		o.ovsEndpoint != "unix:/o" || o.logFile != "/l" || o.logPerm != 0o600 || !slices.Equal(c.Serving.Addresses, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
+		o.ovsEndpoint != "unix:/o" || !slices.Equal(c.Serving.Addresses, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 		t.Errorf("options %+v", o)
 	}
 	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.GatewayConfigNamespace != "net" || c.Pod.String() != "ns/p" || c.SysctlDir != "/host/net" {
@@ -132,15 +132,5 @@ func TestInstallOnly(t *testing.T) {
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "a.conflist")); err != nil || string(got) != "{}" {
 		t.Errorf("installed %q, %v", got, err)
-	}
-}
-
-func TestOpenLogSetsTheMode(t *testing.T) {
-	o := &options{logFile: filepath.Join(t.TempDir(), "log"), logPerm: 0o640}
-	if err := o.openLog(); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(o.logFile); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("log file %v, %v", info, err)
 	}
 }

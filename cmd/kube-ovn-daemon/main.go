@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string) error {
 	if opts.installOnly {
 		return opts.config.CNIConf.Install()
 	}
-	if err := opts.openLog(); err != nil {
+	if err := opts.log.Open(); err != nil {
 		return err
 	}
 	log := klog.FromContext(ctx)

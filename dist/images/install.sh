@@ -74,10 +74,11 @@ EXCHANGE_LINK_NAME="false"
 LOGICAL_GATEWAY="false"
 U2O_INTERCONNECTION="false"
 
-# Outside network of VPCs: the switch, which is also the name of the Subnet that manages it, if there is one. Without such a
-# Subnet: name and VLAN of its physical network.
-EXTERNAL_GATEWAY_SWITCH="external"
-EXTERNAL_GATEWAY_NET="external"
+# Outside network of VPCs: the switch, which is also the name of the Subnet that manages it, if there is one; empty: external,
+# or ovn-external where an earlier release made that. Without such a Subnet: name (empty: that of the switch as given here,
+# else external) and VLAN of its physical network. The nodes' bridge to it is br-<name>.
+EXTERNAL_GATEWAY_SWITCH=""
+EXTERNAL_GATEWAY_NET=""
 EXTERNAL_GATEWAY_VLANID="0"
 
 # Features.
@@ -171,6 +172,8 @@ one_of() { # NAME allowed...
   fail "$name=\"$value\" is not one of: $*"
 }
 
+external_net() { echo "${EXTERNAL_GATEWAY_NET:-${EXTERNAL_GATEWAY_SWITCH:-external}}"; }
+
 check_settings() {
   one_of DATAPATH kernel netdev
   one_of OVN_CENTRAL_REPLICAS 1 3 5
@@ -193,6 +196,8 @@ check_settings() {
   if [ "$DATAPATH" = netdev ] && [ "$TUNNEL_TYPE" = stt ]; then
     fail "TUNNEL_TYPE=stt needs DATAPATH=kernel"
   fi
+  name="$(external_net)" # its bridge's name has to be that of a network device
+  [ "${#name}" -le 12 ] || fail "EXTERNAL_GATEWAY_NET=\"$name\" is longer than 12 characters"
 }
 
 # Rendering: ${NAME} becomes the setting; a line that ends in "#if NAME" stays only when the setting is true.
@@ -224,6 +229,7 @@ derive() {
   NETDEV="$([ "$DATAPATH" = netdev ] && echo true || echo false)"
   IP_FAMILY_POLICY="$([ "$DUAL_STACK" = true ] && echo PreferDualStack || echo SingleStack)"
   MASTERS="${MASTERS:-1}"
+  EXTERNAL_GATEWAY_NET="$(external_net)"
   # Members of the raft cluster; a single one is a standalone database.
   NODE_IPS="$([ "$OVN_CENTRAL_REPLICAS" = 1 ] || echo "$OVN_DB_IPS")"
 }

@@ -220,6 +220,14 @@ func TestSettingsArrive(t *testing.T) {
 		{[]string{"IFACE=eth1"}, daemonFlag, "--iface=eth1"},
 		{[]string{`IFACE=^ens\d+$`}, daemonFlag, `--iface=^ens\d+$`},
 		{[]string{"CNI_CONFIG_PRIORITY=05"}, daemonFlag, "--cni-conf-name=05-kube-ovn.conflist"},
+		{nil, controllerFlag, "--external-gateway-switch="}, // to be chosen
+		{nil, controllerFlag, "--external-gateway-net=external"},
+		{nil, daemonFlag, "--external-gateway-switch=external"},
+		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, controllerFlag, "--external-gateway-switch=external204"},
+		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, controllerFlag, "--external-gateway-net=external204"},
+		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, daemonFlag, "--external-gateway-switch=external204"},
+		{[]string{"EXTERNAL_GATEWAY_SWITCH=outside-of-all-vpcs", "EXTERNAL_GATEWAY_NET=physnet"}, controllerFlag, "--external-gateway-switch=outside-of-all-vpcs"},
+		{[]string{"EXTERNAL_GATEWAY_SWITCH=outside-of-all-vpcs", "EXTERNAL_GATEWAY_NET=physnet"}, daemonFlag, "--external-gateway-switch=physnet"},
 	} {
 		t.Run(strings.Join(test.settings, " ")+" "+test.want, func(t *testing.T) {
 			if args := test.args(render(t, test.settings...), t); !slices.Contains(args, test.want) {
@@ -231,17 +239,18 @@ func TestSettingsArrive(t *testing.T) {
 
 func TestWrongSettingsAreRefused(t *testing.T) {
 	for setting, want := range map[string]string{
-		"DATAPATH=dpdk":                     `DATAPATH="dpdk" is not one of: kernel netdev`,
-		"OVN_CENTRAL_REPLICAS=2":            `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
-		"ENABLE_SSL=yes":                    `ENABLE_SSL="yes"`,
-		"TUNNEL_TYPE=stt DATAPATH=netdev":   "needs DATAPATH=kernel",
-		"ENABLE_OVN_IPSEC=true":             "ENABLE_OVN_IPSEC=true is not supported by this version",
-		"SECURE_SERVING=true":               "SECURE_SERVING=true is not supported by this version",
-		"ENABLE_TPROXY=true":                "ENABLE_TPROXY=true is not supported by this version",
-		"ENABLE_COMPACT=true":               "ENABLE_COMPACT=true is not supported by this version",
-		"DEBUG_WRAPPER=gdb":                 "DEBUG_WRAPPER=gdb is not supported by this version",
-		"OVN_CENTRAL_SERVICE_TYPE=NodePort": "OVN_CENTRAL_SERVICE_TYPE=NodePort is not supported by this version",
-		"OVN_DB_IPS=":                       "--render needs OVN_DB_IPS",
+		"DATAPATH=dpdk":                          `DATAPATH="dpdk" is not one of: kernel netdev`,
+		"OVN_CENTRAL_REPLICAS=2":                 `OVN_CENTRAL_REPLICAS="2" is not one of: 1 3 5`,
+		"ENABLE_SSL=yes":                         `ENABLE_SSL="yes"`,
+		"TUNNEL_TYPE=stt DATAPATH=netdev":        "needs DATAPATH=kernel",
+		"ENABLE_OVN_IPSEC=true":                  "ENABLE_OVN_IPSEC=true is not supported by this version",
+		"SECURE_SERVING=true":                    "SECURE_SERVING=true is not supported by this version",
+		"ENABLE_TPROXY=true":                     "ENABLE_TPROXY=true is not supported by this version",
+		"ENABLE_COMPACT=true":                    "ENABLE_COMPACT=true is not supported by this version",
+		"DEBUG_WRAPPER=gdb":                      "DEBUG_WRAPPER=gdb is not supported by this version",
+		"OVN_CENTRAL_SERVICE_TYPE=NodePort":      "OVN_CENTRAL_SERVICE_TYPE=NodePort is not supported by this version",
+		"OVN_DB_IPS=":                            "--render needs OVN_DB_IPS",
+		"EXTERNAL_GATEWAY_SWITCH=outside-of-all": `EXTERNAL_GATEWAY_NET="outside-of-all" is longer than 12 characters`,
 	} {
 		cmd := exec.Command("./install.sh", "--render")
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "OVN_DB_IPS=10.0.0.1"}, strings.Fields(setting)...)

@@ -56,7 +56,8 @@ type Config struct {
 	EnableEipSnat     bool
 	PodDefaultFipType string
 
-	// ExternalSwitch is the switch of the default outside network and, when a Subnet manages it, that Subnet.
+	// ExternalSwitch is the switch of the default outside network and, when a Subnet manages it, that Subnet. Run chooses it
+	// when it is empty.
 	ExternalSwitch string
 	// ExternalNet and ExternalVlanID are network name and tag of its localnet port when no Subnet manages it.
 	ExternalNet    string

@@ -205,6 +205,9 @@ func (c *Controller) Run(ctx context.Context) error {
 		return err
 	}
 	defer p.end()
+	if err := p.chooseExternalSwitch(ctx); err != nil {
+		return err
+	}
 	loops := p.loops()
 	if err := p.bootstrap(ctx); err != nil {
 		return fmt.Errorf("make the cluster's own network: %w", err)

@@ -183,6 +183,7 @@ func TestSeed002(t *testing.T) {
 	c.quiet()
 	dump := c.Dump()
 	c.stop()
+	c.config.ExternalSwitch = "" // D-04: the name stays without the flag
 	c.start(t)
 	c.quiet()
 	if n := c.current.nb.Stats().Transactions; n != 0 || c.Dump() != dump {

@@ -49,6 +49,7 @@ type tracing struct {
 	name string
 	from traced
 	to   string
+	also string   // of the packet
 	want []string // parts of the answer
 }
 
@@ -56,7 +57,7 @@ type tracing struct {
 func (q tracing) ask(t *testing.T, f *controllertest.Fixture, sb *ovstest.Server, vpc string) {
 	router := util.HashMAC(util.RouterPortName(vpc, q.from.subnet), 0)
 	flow := `inport == "` + q.from.name + `" && eth.src == ` + q.from.mac + ` && eth.dst == ` + strings.ToLower(router) +
-		` && ip4.src == ` + q.from.address + ` && ip4.dst == ` + q.to + ` && ip.ttl == 64`
+		` && ip4.src == ` + q.from.address + ` && ip4.dst == ` + q.to + ` && ip.ttl == 64` + q.also
 	last, ok := "", false
 	defer func() {
 		if !ok {
@@ -114,16 +115,16 @@ func TestU2ORoutes(t *testing.T) {
 
 	over, linked, only := ports[0], ports[1], ports[2]
 	for _, q := range []tracing{
-		{"underlay to overlay", linked, over.address, []string{"priority 31000", `output to "p-over"`}},
-		{"overlay to underlay", over, linked.address, []string{"priority 29400", `output to "p-linked"`}},
-		{"underlay to the world", linked, "8.8.8.8", []string{"priority 29000", "reg0 = 192.168.10.1;", `outport = "ovn-cluster-linked"`}},
-		{"underlay to a node", linked, "172.18.0.2", []string{"priority 31000", "reg0 = 192.168.10.1;", `outport = "ovn-cluster-linked"`}},
-		{"overlay to a node", over, "172.18.0.2", []string{"priority 30000", "reg0 = 100.64.0.2;", `outport = "ovn-cluster-join"`}},
-		{"overlay only: to overlay", only, over.address, []string{"priority 31000", `output to "p-over"`}},
-		{"overlay only: from overlay", over, only.address, []string{"priority 29400", `output to "p-only"`}},
-		{"overlay only: to the world", only, "8.8.8.8", []string{"priority 30050", "reg0 = 192.168.11.1;", `outport = "ovn-cluster-only"`}},
-		{"overlay only: to a node", only, "172.18.0.2", []string{"priority 31000", "reg0 = 192.168.11.1;"}},
-		{"overlay only: to another underlay", only, linked.address, []string{"priority 30050", "reg0 = 192.168.11.1;"}},
+		{"underlay to overlay", linked, over.address, "", []string{"priority 31000", `output to "p-over"`}},
+		{"overlay to underlay", over, linked.address, "", []string{"priority 29400", `output to "p-linked"`}},
+		{"underlay to the world", linked, "8.8.8.8", "", []string{"priority 29000", "reg0 = 192.168.10.1;", `outport = "ovn-cluster-linked"`}},
+		{"underlay to a node", linked, "172.18.0.2", "", []string{"priority 31000", "reg0 = 192.168.10.1;", `outport = "ovn-cluster-linked"`}},
+		{"overlay to a node", over, "172.18.0.2", "", []string{"priority 30000", "reg0 = 100.64.0.2;", `outport = "ovn-cluster-join"`}},
+		{"overlay only: to overlay", only, over.address, "", []string{"priority 31000", `output to "p-over"`}},
+		{"overlay only: from overlay", over, only.address, "", []string{"priority 29400", `output to "p-only"`}},
+		{"overlay only: to the world", only, "8.8.8.8", "", []string{"priority 30050", "reg0 = 192.168.11.1;", `outport = "ovn-cluster-only"`}},
+		{"overlay only: to a node", only, "172.18.0.2", "", []string{"priority 31000", "reg0 = 192.168.11.1;"}},
+		{"overlay only: to another underlay", only, linked.address, "", []string{"priority 30050", "reg0 = 192.168.11.1;"}},
 	} {
 		t.Run(q.name, func(t *testing.T) { q.ask(t, f, sb, util.DefaultVpc) })
 	}
@@ -154,16 +155,16 @@ func TestU2ORoutesInVpc(t *testing.T) {
 		return []string{policy, "reg0 = " + gateway + ";", `outport = "vpc1-` + s.subnet + `"`, `output to "localnet.` + s.subnet + `"`}
 	}
 	for _, q := range []tracing{
-		{"underlay to overlay", linked, over.address, []string{"priority 31000", `output to "p-over"`}},
-		{"overlay to underlay", over, linked.address, []string{`output to "p-linked"`}},
-		{"underlay to the world", linked, "8.8.8.8", leaves(linked, "priority 29000", "192.168.10.1")},
-		{"overlay to the world", over, "8.8.8.8", []string{"lr_in_ip_routing (", "drop;"}},
-		{"overlay only: to overlay", only, over.address, []string{"priority 31000", `output to "p-over"`}},
-		{"overlay only: from overlay", over, only.address, []string{"priority 29400", `output to "p-only"`}},
-		{"overlay only: to the world", only, "8.8.8.8", leaves(only, "priority 30050", "192.168.11.1")},
-		{"own table: to overlay", tabled, over.address, []string{"priority 31000", `output to "p-over"`}},
-		{"own table: from overlay", over, tabled.address, []string{`output to "p-tabled"`}},
-		{"own table: to the world", tabled, "8.8.8.8", leaves(tabled, "priority 29000", "192.168.12.1")},
+		{"underlay to overlay", linked, over.address, "", []string{"priority 31000", `output to "p-over"`}},
+		{"overlay to underlay", over, linked.address, "", []string{`output to "p-linked"`}},
+		{"underlay to the world", linked, "8.8.8.8", "", leaves(linked, "priority 29000", "192.168.10.1")},
+		{"overlay to the world", over, "8.8.8.8", "", []string{"lr_in_ip_routing (", "drop;"}},
+		{"overlay only: to overlay", only, over.address, "", []string{"priority 31000", `output to "p-over"`}},
+		{"overlay only: from overlay", over, only.address, "", []string{"priority 29400", `output to "p-only"`}},
+		{"overlay only: to the world", only, "8.8.8.8", "", leaves(only, "priority 30050", "192.168.11.1")},
+		{"own table: to overlay", tabled, over.address, "", []string{"priority 31000", `output to "p-over"`}},
+		{"own table: from overlay", over, tabled.address, "", []string{`output to "p-tabled"`}},
+		{"own table: to the world", tabled, "8.8.8.8", "", leaves(tabled, "priority 29000", "192.168.12.1")},
 	} {
 		t.Run(q.name, func(t *testing.T) { q.ask(t, f, sb, "vpc1") })
 	}

@@ -1,5 +1,9 @@
 package util
 
+// OnlyExtraExternalAnnotation, written by the user on a Vpc with extra external subnets, is "true" when it is to be connected
+// to those alone, not to the default external network besides (northbound.md D-06).
+const OnlyExtraExternalAnnotation = "ovn.kubernetes.io/only_extra_external"
+
 // Annotations of the external connection of VPCs, written by the controller.
 const (
 	// VpcRouterPortAnnotation, on an OvnEip, names the VPC for whose router port the controller made it. One without it was
@@ -14,6 +18,10 @@ const (
 	ExternalGWByList       = "list"  // named by the ConfigMap
 	ExternalGWByLabel      = "label" // labelled by the user
 )
+
+// FormerExternalGatewaySwitch is the default outside network's switch of releases up to 1.5, whose clusters keep it
+// (northbound.md D-04). The present one's name is ExternalGatewaySwitch.
+const FormerExternalGatewaySwitch = "ovn-external"
 
 // Reasons of conditions and events of the external connection.
 const (

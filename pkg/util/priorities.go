@@ -1,5 +1,7 @@
 package util
 
+import "net/netip"
+
 // Logical router policy priorities (northbound.md 1.2).
 const (
 	SubnetPolicyPriority       = 31000
@@ -8,10 +10,21 @@ const (
 	U2OGatewayPolicyPriority   = 30050
 	NodePolicyPriority         = 30000
 	U2OSubnetPolicyPriority    = 29400
+	DnatReplyPolicyPriority    = 29260 // of what answers at the port of an OvnDnatRule
 	NorthGatewayPolicyPriority = 29250
-	SnatPolicyPriority         = 29240 // of an OvnSnatRule for a prefix
 	GatewayPolicyPriority      = 29000
 )
+
+// SnatPolicyPriority is that of an OvnSnatRule for a prefix. The longest prefix leads, as in OVN's NAT: policies of one
+// priority that both match would be OVN's free choice. There is room for 32 steps below NorthGatewayPolicyPriority, so IPv6
+// has one per hexadecimal digit.
+func SnatPolicyPriority(prefix netip.Prefix) int {
+	const longest = 29240
+	if prefix.Addr().Is4() {
+		return longest - (31 - prefix.Bits())
+	}
+	return longest - (127-prefix.Bits())/4
+}
 
 // ACL priorities and the tier they live in (northbound.md 1.3).
 const (

@@ -20,7 +20,8 @@ const (
 	OvsOwnNetworks = "kube-ovn-networks"
 )
 
-// ExternalGatewaySwitch is the default name of the external gateway's network (node.md 5).
+// ExternalGatewaySwitch is the default name of the default outside network's switch, and of the network whose bridge the
+// daemons make for it (node.md 5).
 const ExternalGatewaySwitch = "external"
 
 // Keys in external_ids that tell the daemon how a bridge came about.

@@ -72,22 +72,10 @@ func labelled(in inputs, node *corev1.Node) *corev1.Node {
 	}
 	after := node.DeepCopy()
 	if wanted != is {
-		set(&after.Labels, util.ExternalGWLabel, map[bool]string{true: "true", false: "false"}[wanted])
+		util.SetKey(&after.Labels, util.ExternalGWLabel, map[bool]string{true: "true", false: "false"}[wanted])
 	}
-	set(&after.Annotations, util.ExternalGWByAnnotation, because)
+	util.SetKey(&after.Annotations, util.ExternalGWByAnnotation, because)
 	return after
-}
-
-// set puts a value into a map that may be nil; an empty value takes the key away.
-func set(m *map[string]string, key, value string) {
-	switch {
-	case value == "":
-		delete(*m, key)
-	case *m == nil:
-		*m = map[string]string{key: value}
-	default:
-		(*m)[key] = value
-	}
 }
 
 // Book is the address book of the bare switch, for pods' outside addresses and for the rebuild at start. It is false when

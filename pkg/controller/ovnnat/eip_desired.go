@@ -138,12 +138,12 @@ func granted(eip *v1.OvnEip, lease ipam.Lease, users []user) *v1.OvnEip {
 		}
 	}
 	labels, annotations := after.Labels, after.Annotations
-	set(&labels, util.SubnetLabel, lease.Subnet)
-	set(&labels, util.EipTypeLabel, cmp.Or(eip.Spec.Type, util.EipTypeNAT))
-	set(&labels, util.EipV4Label, after.Spec.V4Ip)
-	set(&labels, util.EipV6Label, util.AddressLabel(after.Spec.V6Ip))
-	set(&labels, util.VpcLabel, cmp.Or(vpc...))
-	set(&annotations, util.VpcNatAnnotation, strings.Join(unique(names), ","))
+	util.SetKey(&labels, util.SubnetLabel, lease.Subnet)
+	util.SetKey(&labels, util.EipTypeLabel, cmp.Or(eip.Spec.Type, util.EipTypeNAT))
+	util.SetKey(&labels, util.EipV4Label, after.Spec.V4Ip)
+	util.SetKey(&labels, util.EipV6Label, util.AddressLabel(after.Spec.V6Ip))
+	util.SetKey(&labels, util.VpcLabel, cmp.Or(vpc...))
+	util.SetKey(&annotations, util.VpcNatAnnotation, strings.Join(unique(names), ","))
 	after.Labels, after.Annotations = labels, annotations
 	return after
 }

@@ -2,6 +2,7 @@ package ovnnat
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -101,15 +102,16 @@ func ofHost(address string) route {
 }
 
 func ofInside(inside string) route {
-	if strings.Contains(inside, "/") {
-		return route{util.SnatPolicyPriority, util.SourceMatch(inside)}
+	if prefix, err := netip.ParsePrefix(inside); err == nil {
+		return route{util.SnatPolicyPriority(prefix), util.SourceMatch(inside)}
 	}
 	return ofHost(inside)
 }
 
-// ofReplies is the route of what answers at one port.
+// ofReplies is the route of what answers at one port. It goes before that of the address, which may lead to another network:
+// of two that match with one priority OVN takes any (ovn-sb(5), Logical_Flow).
 func ofReplies(address, protocol, port string) route {
-	return route{util.NorthGatewayPolicyPriority, util.SourceMatch(address) + " && " + protocol + ".src == " + port}
+	return route{util.DnatReplyPolicyPriority, util.SourceMatch(address) + " && " + protocol + ".src == " + port}
 }
 
 // ruleRef is a rule by kind, the name of its queue, and name.

@@ -69,20 +69,46 @@ func TestRoutes(t *testing.T) {
 		n.ready(object, true)
 	}
 	n.wantRoutes("all",
-		"ovn-cluster 29240,ip4.src == 10.16.0.0/16 10.5.204.253 ovn-snat-rule/default",
-		"ovn-cluster 29250,ip4.src == 10.16.0.2 && tcp.src == 80 10.10.204.254 ovn-dnat-rule/default",
+		"ovn-cluster 29225,ip4.src == 10.16.0.0/16 10.5.204.253 ovn-snat-rule/default",
 		"ovn-cluster 29250,ip4.src == 10.16.0.2 10.5.204.253 ovn-fip/default",
-		"vpc1 29240,ip4.src == 192.168.0.0/24 10.10.204.254 ovn-snat-rule/net",
-		"vpc1 29240,ip6.src == fd00:168::/64 fd00:204::fe ovn-snat-rule/net",
-		"vpc1 29250,ip4.src == 192.168.0.2 && tcp.src == 22 10.5.204.254 ovn-dnat-rule/dnat",
-		"vpc1 29250,ip4.src == 192.168.0.2 && udp.src == 53 10.5.204.254 ovn-dnat-rule/udp",
+		"ovn-cluster 29260,ip4.src == 10.16.0.2 && tcp.src == 80 10.10.204.254 ovn-dnat-rule/default",
+		"vpc1 29225,ip6.src == fd00:168::/64 fd00:204::fe ovn-snat-rule/net",
+		"vpc1 29233,ip4.src == 192.168.0.0/24 10.10.204.254 ovn-snat-rule/net",
 		"vpc1 29250,ip4.src == 192.168.0.2 10.10.204.254 ovn-fip/fip",
 		"vpc1 29250,ip4.src == 192.168.0.4 10.10.204.254 ovn-snat-rule/host",
 		"vpc1 29250,ip6.src == fd00:168::2 fd00:204::fe ovn-fip/fip",
+		"vpc1 29260,ip4.src == 192.168.0.2 && tcp.src == 22 10.5.204.254 ovn-dnat-rule/dnat",
+		"vpc1 29260,ip4.src == 192.168.0.2 && udp.src == 53 10.5.204.254 ovn-dnat-rule/udp",
 	)
 	n.deleteAll(objects...)
 	n.wantRoutes("none")
 	n.emptyLedger()
+}
+
+// TestOnePolicyMatches shows what one pod sends by several rules of different networks: of the policies that match it, none
+// has the priority of another, and the first in order is that of the rule which OVN's NAT applies.
+func TestOnePolicyMatches(t *testing.T) {
+	objects := []runtime.Object{
+		eip("e1", at(101)), fip("fip", "e1", fipTo("vpc-1-busybox01.vpc1")),
+		eip("e2", onExtra), dnat("dnat", "e2", "22"),
+		eip("e3", onExtra), snat("half", "e3", snatAt("vpc1", "192.168.0.0/25")),
+		eip("e4", at(104)), snat("quarter", "e4", snatAt("vpc1", "192.168.0.0/26")),
+		eip("e5", at(105)), snat("net", "e5", snatOf("vpc1-subnet1")),
+		eip("e6", onExtra), snat("host", "e6", snatTo("vpc-1-busybox01.vpc1")), // the FIP has its route, in the family that it translates
+	}
+	n := start(t, append(world2(), objects...)...)
+	for _, object := range objects {
+		n.ready(object, true)
+	}
+	n.wantRoutes("from the last to the first",
+		"vpc1 29233,ip4.src == 192.168.0.0/24 10.5.204.254 ovn-snat-rule/net",
+		"vpc1 29234,ip4.src == 192.168.0.0/25 10.10.204.254 ovn-snat-rule/half",
+		"vpc1 29235,ip4.src == 192.168.0.0/26 10.5.204.254 ovn-snat-rule/quarter",
+		"vpc1 29250,ip4.src == 192.168.0.2 10.5.204.254 ovn-fip/fip",
+		"vpc1 29250,ip6.src == fd00:168::2 fd00:204::fe ovn-snat-rule/host",
+		"vpc1 29260,ip4.src == 192.168.0.2 && tcp.src == 22 10.10.204.254 ovn-dnat-rule/dnat",
+		"vpc1 29260,ip6.src == fd00:168::2 && tcp.src == 22 fd00:204::fe ovn-dnat-rule/dnat",
+	)
 }
 
 // TestRoutesFollow shows that next hops and their need follow the Vpc, the external Subnet and the gateway's settings.

@@ -133,24 +133,12 @@ func marked[T rule[T]](r T, b *binding) T {
 		reconcile.AddFinalizer(after)
 	}
 	labels, annotations := after.GetLabels(), after.GetAnnotations()
-	set(&labels, util.EipV4Label, b.v4Eip)
-	set(&labels, util.EipV6Label, util.AddressLabel(b.v6Eip))
-	set(&annotations, util.VpcEipAnnotation, b.eip)
+	util.SetKey(&labels, util.EipV4Label, b.v4Eip)
+	util.SetKey(&labels, util.EipV6Label, util.AddressLabel(b.v6Eip))
+	util.SetKey(&annotations, util.VpcEipAnnotation, b.eip)
 	after.SetLabels(labels)
 	after.SetAnnotations(annotations)
 	return after
-}
-
-// set puts a value into a map that may be nil; an empty value takes the key away.
-func set(m *map[string]string, key, value string) {
-	switch {
-	case value == "":
-		delete(*m, key)
-	case *m == nil:
-		*m = map[string]string{key: value}
-	default:
-		(*m)[key] = value
-	}
 }
 
 // publish tells the outcome of a sync and returns it.

@@ -222,7 +222,7 @@ func (c *controller) record(ctx context.Context, in inputs, p port) error {
 		if util.IsReservation(have) {
 			return unavailable([]string{p.subnet.Name}, "ip %s reserves %s for this port, not %s", have.Name, have.Spec.IPAddress, want.Spec.IPAddress)
 		}
-		if err := c.deleteIP(ctx, have); err != nil {
+		if err := c.ips.Delete(ctx, "ip", c.IPs, have); err != nil {
 			return err
 		}
 		return reconcile.Wait("the removal of the former ip %s", want.Name)

@@ -7,8 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
@@ -33,7 +31,7 @@ func (c *controller) release(ctx context.Context, key, namespace, name string, p
 			keep = append(keep, ip.Name)
 			continue
 		}
-		if err := c.deleteIP(ctx, ip); err != nil {
+		if err := c.ips.Delete(ctx, "ip", c.IPs, ip); err != nil {
 			return err
 		}
 	}
@@ -68,7 +66,7 @@ func (c *controller) releaseDropped(ctx context.Context, key string, ports []por
 		if util.IsReservation(ip) {
 			continue
 		}
-		if err := c.deleteIP(ctx, ip); err != nil {
+		if err := c.ips.Delete(ctx, "ip", c.IPs, ip); err != nil {
 			return nil, err
 		}
 	}
@@ -160,17 +158,6 @@ func belongs(set *appsv1.StatefulSet, pod string) bool {
 	}
 	i := ordinal(pod, set.Name)
 	return i >= first && i < first+replicas
-}
-
-func (c *controller) deleteIP(ctx context.Context, ip *v1.IP) error {
-	if !ip.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	if err := c.IPs.Delete(ctx, ip.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete ip %s: %w", ip.Name, err)
-	}
-	c.ips.Gone(ip.Name)
-	return nil
 }
 
 // wake lets the pods that wait for an address of the subnet try again.

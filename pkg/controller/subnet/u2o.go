@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -56,7 +55,7 @@ func (c *controller) recordU2O(ctx context.Context, in inputs, lease ipam.Lease)
 		return nil
 	}
 	if exists {
-		if err := c.deleteIP(ctx, have); err != nil {
+		if err := c.ips.Delete(ctx, "ip", c.IPs, have); err != nil {
 			return err
 		}
 		return reconcile.Wait("the removal of the former ip %s", want.Name)
@@ -84,17 +83,6 @@ func u2oObject(in inputs, lease ipam.Lease) *v1.IP {
 	return object
 }
 
-func (c *controller) deleteIP(ctx context.Context, ip *v1.IP) error {
-	if !ip.DeletionTimestamp.IsZero() {
-		return nil
-	}
-	if err := c.IPs.Delete(ctx, ip.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete ip %s: %w", ip.Name, err)
-	}
-	c.ips.Gone(ip.Name)
-	return nil
-}
-
 // releaseU2O gives back the router's addresses in the subnet, but the present one when it is to be kept. The rows that use
 // them are gone.
 func (c *controller) releaseU2O(ctx context.Context, s *v1.Subnet, keep bool) error {
@@ -116,7 +104,7 @@ func (c *controller) releaseU2O(ctx context.Context, s *v1.Subnet, keep bool) er
 		if !ok || ip.Spec.Subnet != s.Name {
 			continue
 		}
-		if err := c.deleteIP(ctx, ip); err != nil {
+		if err := c.ips.Delete(ctx, "ip", c.IPs, ip); err != nil {
 			return err
 		}
 		c.IPAM.ReleaseOwner(name)

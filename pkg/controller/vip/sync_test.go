@@ -178,11 +178,11 @@ func TestRefusals(t *testing.T) {
 		reason, want string
 		heal         func(w *vips, vip *v1.Vip)
 	}{
-		"taken":      {vipOf("v", fixed("192.168.0.9", "")), util.EventAcquireAddressFailed, "is held by Vip other (port other)", free},
-		"outside":    {vipOf("v", fixed("10.0.0.1", "")), util.ReasonVipInvalid, "10.0.0.1 is not in 192.168.0.0/24", respell},
-		"MAC":        {vipOf("v", fixed("", "nonsense")), util.ReasonVipInvalid, "MACInvalid", respell},
-		"selector":   {vipOf("v", func(s *v1.VipSpec) { s.Selector = []string{"app"} }), util.ReasonVipInvalid, `selector "app" is not`, respell},
-		"no subnet":  {vipOf("v", func(s *v1.VipSpec) { s.Subnet = "" }), util.ReasonVipInvalid, "subnet of a vip has to be set", respell},
+		"taken":     {vipOf("v", fixed("192.168.0.9", "")), util.EventAcquireAddressFailed, "is held by Vip other (port other)", free},
+		"outside":   {vipOf("v", fixed("10.0.0.1", "")), util.ReasonVipInvalid, "10.0.0.1 is not in 192.168.0.0/24", respell},
+		"MAC":       {vipOf("v", fixed("", "nonsense")), util.ReasonVipInvalid, "MACInvalid", respell},
+		"selector":  {vipOf("v", func(s *v1.VipSpec) { s.Selector = []string{"app"} }), util.ReasonVipInvalid, `selector "app" is not`, respell},
+		"no subnet": {vipOf("v", func(s *v1.VipSpec) { s.Subnet = "" }), util.ReasonVipInvalid, "subnet of a vip has to be set", respell},
 		"no addresses": {
 			vipOf("v", func(s *v1.VipSpec) { s.Subnet, s.Namespace = "mac-only", "ns" }), util.ReasonVipInvalid, "subnet mac-only has no addresses",
 			respell,

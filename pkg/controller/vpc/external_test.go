@@ -65,6 +65,35 @@ func TestTenantIsConnected(t *testing.T) {
 	}
 }
 
+// D-06: the default network is connected besides the extra ones, unless the VPC lists some and says that it wants no other.
+func TestWithoutTheDefaultNetwork(t *testing.T) {
+	vpc := controllertest.Vpc("vpc1", outside)
+	metav1.SetMetaDataAnnotation(&vpc.ObjectMeta, util.OnlyExtraExternalAnnotation, "true")
+	n := startedExternal(t, append(threeNodes(true), external204(), extra(), vpc)...)
+	settled := func(what, route string, ports ...string) {
+		t.Helper()
+		n.Eventually(what, func() bool {
+			for _, port := range []string{"vpc1-external204", "vpc1-extra"} {
+				wanted := slices.Contains(ports, port)
+				if (n.port(port) != "") != wanted || n.Exists(lrpEip(port, "")) != wanted {
+					return false
+				}
+			}
+			dump := n.Dump()
+			return strings.Count(dump, "ip_prefix=") == 1 && strings.Contains(dump, "nexthop="+route+" ")
+		})
+	}
+	settled("without extra networks it means nothing", "10.5.204.254", "vpc1-external204")
+	edit(n, vpc, func(v *v1.Vpc) { v.Spec.ExtraExternalSubnets = []string{"extra"} })
+	settled("only the extra network", "10.10.204.254", "vpc1-extra")
+	edit(n, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "false" })
+	settled("both", "10.5.204.254", "vpc1-external204", "vpc1-extra")
+	edit(n, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "true" })
+	settled("only the extra network again", "10.10.204.254", "vpc1-extra")
+	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"external204"} })
+	settled("both, as listed", "10.10.204.254", "vpc1-external204", "vpc1-extra")
+}
+
 func sameUUID(n network1, before map[string]string, port string) bool {
 	for uuid, name := range n.Server.UUIDs(n.t) {
 		if name == "Logical_Router_Port:"+port && before[uuid] == name {

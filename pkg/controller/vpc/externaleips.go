@@ -25,14 +25,9 @@ func (c *controller) ask(ctx context.Context, eips []*v1.OvnEip) error {
 // retire deletes OvnEips of ports that are gone: each holds its address until then.
 func (c *controller) retire(ctx context.Context, eips []*v1.OvnEip) error {
 	for _, eip := range eips {
-		options := metav1.DeleteOptions{}
-		if eip.UID != "" {
-			options.Preconditions = metav1.NewUIDPreconditions(string(eip.UID))
+		if err := c.eips.Delete(ctx, "ovn eip", c.Eips, eip); err != nil {
+			return err
 		}
-		if err := c.Eips.Delete(ctx, eip.Name, options); err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete ovn eip %s: %w", eip.Name, err)
-		}
-		c.eips.Gone(eip.Name)
 	}
 	return nil
 }
@@ -42,7 +37,7 @@ func (c *controller) retireAll(ctx context.Context, vpc string) error {
 	var made []*v1.OvnEip
 	for _, name := range keys(c.index.eips, lrpIndex, vpc) {
 		eip, ok := c.eips.Get(name)
-		if ok && eip.Annotations[util.VpcRouterPortAnnotation] == vpc && eip.DeletionTimestamp.IsZero() {
+		if ok && eip.Annotations[util.VpcRouterPortAnnotation] == vpc {
 			made = append(made, eip)
 		}
 	}

@@ -93,6 +93,11 @@ func extras(vpc *v1.Vpc) []string {
 	return unique(append(slices.Clone(vpc.Spec.ExtraExternalSubnets), vpc.Spec.AddExternalSubnets...))
 }
 
+// onlyExtras: the VPC wants its extra external subnets instead of the default one, not besides it (D-06).
+func onlyExtras(vpc *v1.Vpc) bool {
+	return vpc.Annotations[util.OnlyExtraExternalAnnotation] == "true" && len(extras(vpc)) > 0
+}
+
 // unique drops what comes twice and keeps the order.
 func unique(names []string) []string {
 	var out []string
@@ -167,7 +172,7 @@ func (c *controller) gatherExternal(in *inputs) error {
 	case in.gateway.driven && in.gateway.on():
 		wanted = []string{c.ExternalSwitch}
 	case in.vpc.Spec.EnableExternal && !in.gateway.driven:
-		if known != nil && isExternal(known) {
+		if known != nil && isExternal(known) && !onlyExtras(in.vpc) {
 			wanted = []string{c.ExternalSwitch}
 		}
 		wanted = unique(append(wanted, own...))
