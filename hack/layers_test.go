@@ -42,6 +42,7 @@ var layers = map[string][]string{
 
 	"cmd":              {"pkg"},
 	"cmd/kube-ovn-cni": {"pkg/daemon/api"},
+	"dist":             {"pkg/util"},
 	"hack":             {"hack", "pkg"},
 	"test":             {"test", "pkg", "hack/lab"},
 }

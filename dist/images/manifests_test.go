@@ -20,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // rendered keeps what was rendered, by settings; tests only read it.
@@ -116,6 +118,15 @@ func env(c corev1.Container, name string) string {
 		}
 	}
 	return ""
+}
+
+func TestInstallsThisVersion(t *testing.T) {
+	want := "docker.io/kubeovn/kube-ovn:" + util.Version
+	for _, w := range workloads(render(t)) {
+		if got := w.template.Spec.Containers[0].Image; got != want {
+			t.Errorf("%s has image %s, want %s", w.name, got, want)
+		}
+	}
 }
 
 // settingsInUse are sets of settings that belong together.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // globalName is the queue and the owner's kind of the settings of the whole database; its one key is the same.
@@ -37,9 +38,9 @@ func (p *process) global() *reconcile.Loop {
 	return loop
 }
 
-// globalOptions are those of northbound.md 2.2; an empty value removes the key.
+// globalOptions are those of northbound.md 2.2 and the version that wrote them; an empty value removes the key.
 func (c *Config) globalOptions() ovs.NBGlobal {
-	return ovs.NBGlobal{Options: map[string]string{
+	return ovs.NBGlobal{ExternalIDs: map[string]string{util.VersionID: util.Version}, Options: map[string]string{
 		"ls_dnat_mod_dl_dst":       strconv.FormatBool(c.DNATModDLDst),
 		"use_ct_inv_match":         "false",
 		"ls_ct_skip_dst_lport_ips": strconv.FormatBool(c.SkipCTLocalPorts),

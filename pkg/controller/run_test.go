@@ -156,8 +156,10 @@ func TestFreshCluster(t *testing.T) {
 	if t.Failed() {
 		t.Log(dump)
 	}
-	if !strings.Contains(dump, "use_ct_inv_match=false") {
-		t.Error("NB_Global has no options")
+	for _, want := range []string{"use_ct_inv_match=false", "kube-ovn-version=" + util.Version} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("NB_Global lacks %s", want)
+		}
 	}
 }
 
