@@ -98,7 +98,7 @@ func (p *process) loops() []*reconcile.Loop {
 			},
 			vpc.Sources{
 				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
-				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: configMaps,
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), Vlans: kinds.Vlans(), ConfigMaps: configMaps,
 			},
 		),
 		externalgw.New(

@@ -28,7 +28,7 @@ func physical(f *controllertest.Fixture) []*reconcile.Loop {
 			vpc.Deps{Config: vpc.Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet}, NB: f.NB, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: f.Events},
 			vpc.Sources{
 				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
-				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), Vlans: kinds.Vlans(), ConfigMaps: f.KubeInformers.Core().V1().ConfigMaps(),
 			},
 		),
 		subnet.New(

@@ -55,6 +55,7 @@ type Sources struct {
 	Snats   informers.OvnSnatRuleInformer
 	Dnats   informers.OvnDnatRuleInformer
 	Nodes   coreinformers.NodeInformer
+	Vlans   informers.VlanInformer
 	// ConfigMaps need to have no more than the external gateway's.
 	ConfigMaps coreinformers.ConfigMapInformer
 }
@@ -66,6 +67,7 @@ type controller struct {
 	vpcs       listers.VpcLister
 	subnets    listers.SubnetLister
 	nodes      corelisters.NodeLister
+	vlans      listers.VlanLister
 	configMaps corelisters.ConfigMapLister
 	index      indexers
 }

@@ -26,6 +26,8 @@ type network struct {
 	// wanted by the spec or the ConfigMap. One that is not is there because the router still has an address in it.
 	wanted bool
 	subnet *v1.Subnet // nil: the switch is bare, or there is none
+	// provider is the Subnet's provider network, "" for none.
+	provider string
 	eip    *v1.OvnEip // the router port's address; nil when there is none
 	// users are the NAT rules of the VPC with addresses of the network, for one that is not wanted; eipUsers are those with
 	// the router port's own.
@@ -36,9 +38,17 @@ type network struct {
 	portMAC string
 }
 
+// gatewayChassis is the chassis of a gateway node.
+type gatewayChassis struct {
+	name string
+	// connected are the provider networks whose bridge the node has.
+	connected map[string]bool
+}
+
 // link is the router's port in a network, with all it needs.
 type link struct {
-	network string
+	network  string
+	provider string
 	// mac is given by the ConfigMap or the OvnEip. Without one a new port has defaultMAC, and one that is there keeps its own.
 	mac, defaultMAC string
 	networks        []string
@@ -106,8 +116,23 @@ func (e *external) add(in inputs, n network) {
 	case !n.present:
 		e.problems = append(e.problems, reconcile.Blocked(util.ReasonExternalSubnetNotReady, "switch %s", n.name))
 	default:
+		l.provider = n.provider
 		e.links = append(e.links, *l)
 	}
+}
+
+// order puts the chassis of nodes without the link's network behind the others: they are as good as dead for it.
+func (l link) order(chassis []gatewayChassis) []gatewayChassis {
+	if l.provider == "" {
+		return chassis
+	}
+	first := func(c gatewayChassis) int {
+		if c.connected[l.provider] {
+			return 0
+		}
+		return 1
+	}
+	return slices.SortedStableFunc(slices.Values(chassis), func(a, b gatewayChassis) int { return first(a) - first(b) })
 }
 
 // address is where the router is to be in a network, nil for nowhere (yet), and what is wrong. A network with users is not
@@ -301,8 +326,8 @@ func externalPorts(in inputs) ([]ovs.Row, error) {
 			Router: in.vpc.Name, Name: util.RouterPortName(in.vpc.Name, l.network), MAC: l.mac, DefaultMAC: l.defaultMAC,
 			Networks: l.networks,
 		}
-		for i, chassis := range in.chassis {
-			port.GatewayChassis = append(port.GatewayChassis, ovs.GatewayChassis{Chassis: chassis, Priority: util.GatewayChassisPriority(i)})
+		for i, chassis := range l.order(in.chassis) {
+			port.GatewayChassis = append(port.GatewayChassis, ovs.GatewayChassis{Chassis: chassis.name, Priority: util.GatewayChassisPriority(i)})
 		}
 		want = append(want, port, ovs.LogicalSwitchPort{
 			Switch: l.network, Name: util.SwitchRouterPortName(l.network, in.vpc.Name), Type: "router", Addresses: []string{"router"},

@@ -154,6 +154,35 @@ func TestGatewayNodesChange(t *testing.T) {
 	}
 }
 
+// A gateway node without the bridge of an external network comes last for that network, and for no other.
+func TestGatewayNodeWithoutTheNetwork(t *testing.T) {
+	vlan := func(name string) *v1.Vlan {
+		return &v1.Vlan{ObjectMeta: metav1.ObjectMeta{Name: "vlan-" + name}, Spec: v1.VlanSpec{Provider: "net-" + name}, Status: v1.VlanStatus{Subnets: []string{name}}}
+	}
+	both := controllertest.Vpc("vpc1", outside, func(s *v1.VpcSpec) { s.ExtraExternalSubnets = []string{"extra"} })
+	n := startedExternal(t, append(threeNodes(true), external204(), extra(), vlan("external204"), vlan("extra"), both)...)
+	before := n.priorities("vpc1-external204")
+	first := strings.Fields(before)[0]
+	ready := func(node, network, value string) {
+		edit(n, gatewayNode(node, true), func(o *corev1.Node) { o.Labels[util.ProviderNetworkKey(network, util.ProviderReady)] = value })
+	}
+	for _, node := range []string{"pc-node-1", "pc-node-2", "pc-node-3"} {
+		ready(node, "net-external204", "true")
+		ready(node, "net-extra", "true")
+	}
+	n.Eventually("nothing is changed", func() bool { return n.priorities("vpc1-external204") == before })
+	ready("pc-node-"+first, "net-external204", "")
+	n.Eventually("it comes last", func() bool {
+		fields := strings.Fields(n.priorities("vpc1-external204"))
+		return len(fields) == 3 && fields[2] == first
+	})
+	if extra := n.priorities("vpc1-extra"); extra != before {
+		t.Errorf("of the other network the order is %s, was %s", extra, before)
+	}
+	ready("pc-node-"+first, "net-external204", "true")
+	n.Eventually("it is first again", func() bool { return n.priorities("vpc1-external204") == before })
+}
+
 // S-007: what the user made in advance is used, and stays when the VPC leaves.
 func TestOwnOvnEipIsAdopted(t *testing.T) {
 	n := startedExternal(t, append(threeNodes(true), external204(), lrpEip("vpc1-external204", "10.5.204.77"), controllertest.Vpc("vpc1", outside))...)
@@ -311,7 +340,7 @@ func TestExternalRows(t *testing.T) {
 	dual.eip = grantedEip("vpc1-external204", "external204", "10.5.204.105", "fd00:204::5")
 	left := first
 	left.wanted, left.connected, left.users = false, true, []string{"fip web"}
-	chassis := spread("vpc1", []string{"7cedd14f", "276baccb", "fd9f140c"})
+	chassis := chassisOf(spread("vpc1", []string{"7cedd14f", "276baccb", "fd9f140c"})...)
 	vpc := controllertest.Vpc("vpc1", outside)
 	def := controllertest.Vpc(util.DefaultVpc, outside)
 	nic := decide(def, configMap(withNIC()), "kube-system/x", facts{hasNode: func(string) bool { return true }})
@@ -324,7 +353,7 @@ func TestExternalRows(t *testing.T) {
 		{"only extra", inputs{vpc: vpc, networks: []network{second}, chassis: chassis}},
 		{"external off but in use", inputs{vpc: controllertest.Vpc("vpc1"), networks: []network{left}, chassis: chassis}},
 		{"external without chassis", inputs{vpc: vpc, networks: []network{first}}},
-		{"default vpc with nic-ip", inputs{vpc: def, isDefault: true, gateway: nic, networks: []network{{name: "external204", wanted: true, present: true}}, chassis: []string{"a", "b"}}},
+		{"default vpc with nic-ip", inputs{vpc: def, isDefault: true, gateway: nic, networks: []network{{name: "external204", wanted: true, present: true}}, chassis: chassisOf("a", "b")}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -345,7 +374,7 @@ func TestProblemsAreJoined(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "subnet a, which does not exist; a node with label") {
 		t.Errorf("got %v", err)
 	}
-	in.networks, in.chassis = in.networks[1:], []string{"c"}
+	in.networks, in.chassis = in.networks[1:], chassisOf("c")
 	out := connect(in)
 	if reconcileReason(out.err()) != "" || len(out.create) != 1 || out.create[0].Name != "vpc1-b" || out.create[0].Spec.Type != util.EipTypeLRP {
 		t.Errorf("%v, %v", out.err(), out.create)

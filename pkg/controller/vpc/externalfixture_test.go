@@ -41,6 +41,14 @@ func gatewayNode(name string, labelled bool) *corev1.Node {
 	return node
 }
 
+// chassisOf are chassis of nodes about whose networks nothing is known.
+func chassisOf(names ...string) (list []gatewayChassis) {
+	for _, name := range names {
+		list = append(list, gatewayChassis{name: name})
+	}
+	return list
+}
+
 func threeNodes(labelled bool) []runtime.Object {
 	return []runtime.Object{gatewayNode("pc-node-1", labelled), gatewayNode("pc-node-2", labelled), gatewayNode("pc-node-3", labelled)}
 }

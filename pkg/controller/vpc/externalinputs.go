@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -137,8 +138,16 @@ func (c *controller) watchExternal(loop *reconcile.Loop, s Sources) {
 	c.nodes = reconcile.Watch(loop, s.Nodes, func(*corev1.Node) []string {
 		return append(keys(c.index.vpcs, externalIndex, c.ExternalSwitch), c.DefaultVpc)
 	}, func(a, b *corev1.Node) bool {
-		return isGateway(a) != isGateway(b) || a.Annotations[util.ChassisAnnotation] != b.Annotations[util.ChassisAnnotation]
+		return isGateway(a) != isGateway(b) || a.Annotations[util.ChassisAnnotation] != b.Annotations[util.ChassisAnnotation] ||
+			!maps.Equal(providersOf(a), providersOf(b))
 	})
+	c.vlans = reconcile.Watch(loop, s.Vlans, func(vlan *v1.Vlan) []string {
+		var names []string
+		for _, subnet := range vlan.Status.Subnets {
+			names = append(names, keys(c.index.vpcs, externalIndex, subnet)...)
+		}
+		return names
+	}, func(a, b *v1.Vlan) bool { return a.Spec.Provider != b.Spec.Provider })
 	c.configMaps = reconcile.Watch(loop, s.ConfigMaps, func(config *corev1.ConfigMap) []string {
 		if config.Name != util.ExternalGatewayConfig || config.Namespace != c.GatewayConfigNamespace {
 			return nil
@@ -150,6 +159,17 @@ func (c *controller) watchExternal(loop *reconcile.Loop, s Sources) {
 			loop.Add(name)
 		}
 	})
+}
+
+// providersOf are the provider networks whose bridge a node has.
+func providersOf(node *corev1.Node) map[string]bool {
+	connected := map[string]bool{}
+	for key, value := range node.Labels {
+		if provider, suffix, ok := util.ParseProviderNetworkKey(key); ok && suffix == util.ProviderReady && value == "true" {
+			connected[provider] = true
+		}
+	}
+	return connected
 }
 
 func isGateway(node *corev1.Node) bool { return node.Labels[util.ExternalGWLabel] == "true" }
@@ -236,6 +256,9 @@ func (c *controller) networks(in *inputs, wanted []string) ([]network, error) {
 		if n.subnet, err = c.subnet(name); err != nil {
 			return nil, err
 		}
+		if n.provider, err = c.providerOf(n.subnet); err != nil {
+			return nil, err
+		}
 		port := util.RouterPortName(in.vpc.Name, name)
 		if eip, ok := c.eips.Get(port); ok {
 			n.eip = eip
@@ -251,6 +274,21 @@ func (c *controller) networks(in *inputs, wanted []string) ([]network, error) {
 		list = append(list, n)
 	}
 	return list, nil
+}
+
+// providerOf is the provider network of an external subnet, "" while its Vlan does not exist.
+func (c *controller) providerOf(s *v1.Subnet) (string, error) {
+	if s == nil || s.Spec.Vlan == "" {
+		return "", nil
+	}
+	vlan, err := c.vlans.Get(s.Spec.Vlan)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("vlan %s: %w", s.Spec.Vlan, err)
+	}
+	return vlan.Spec.Provider, nil
 }
 
 // natUsers are the NAT rules of a VPC with addresses of an external network.
@@ -278,7 +316,7 @@ func (c *controller) ruleTitles(index, value string, wanted func(metav1.Object) 
 
 // chassis of the gateway nodes. The label alone makes a gateway of a custom VPC. Of the default VPC the listed nodes are, too:
 // they come last, in the order of the list, whenever they got their label.
-func (c *controller) chassis(in *inputs) ([]string, error) {
+func (c *controller) chassis(in *inputs) ([]gatewayChassis, error) {
 	nodes, err := c.nodes.List(labels.Everything())
 	if err != nil {
 		return nil, fmt.Errorf("list nodes: %w", err)
@@ -286,18 +324,27 @@ func (c *controller) chassis(in *inputs) ([]string, error) {
 	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	listed := in.gateway.gateway.Nodes
 	var names []string
+	connected := map[string]map[string]bool{}
+	add := func(node *corev1.Node) {
+		name := node.Annotations[util.ChassisAnnotation]
+		names, connected[name] = append(names, name), providersOf(node)
+	}
 	for _, node := range nodes {
 		if isGateway(node) && !slices.Contains(listed, node.Name) {
-			names = append(names, node.Annotations[util.ChassisAnnotation])
+			add(node)
 		}
 	}
 	for _, name := range listed {
 		if node, err := c.nodes.Get(name); err == nil {
-			names = append(names, node.Annotations[util.ChassisAnnotation])
+			add(node)
 		}
 	}
 	if names = unique(names); !in.gateway.driven {
 		names = spread(in.vpc.Name, names)
 	}
-	return names[:min(len(names), maxGatewayChassis)], nil
+	var list []gatewayChassis
+	for _, name := range names[:min(len(names), maxGatewayChassis)] {
+		list = append(list, gatewayChassis{name, connected[name]})
+	}
+	return list, nil
 }

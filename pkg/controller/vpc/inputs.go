@@ -42,7 +42,7 @@ type inputs struct {
 	// networks are the external ones: the wanted ones first, the default one first of them, then those to be left.
 	networks []network
 	// chassis of the gateway nodes, the preferred one first.
-	chassis []string
+	chassis []gatewayChassis
 	// gateways are the next hops to the external networks that the spec may mean.
 	gateways []string
 	// external is what the networks come to.

@@ -22,7 +22,7 @@ func build(f *controllertest.Fixture) []*reconcile.Loop {
 			Deps{Config: config, NB: f.NB, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: f.Events},
 			Sources{
 				Vpcs: kinds.Vpcs(), Subnets: kinds.Subnets(), Eips: kinds.OvnEips(), Fips: kinds.OvnFips(), Snats: kinds.OvnSnatRules(),
-				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), ConfigMaps: core.ConfigMaps(),
+				Dnats: kinds.OvnDnatRules(), Nodes: core.Nodes(), Vlans: kinds.Vlans(), ConfigMaps: core.ConfigMaps(),
 			},
 		),
 	}
