@@ -46,6 +46,14 @@ func SourceMatch(source string) string {
 	return "ip4.src == " + source
 }
 
+// DestinationMatch is the match of what goes to an address or prefix, as a router policy has it.
+func DestinationMatch(destination string) string {
+	if strings.Contains(destination, ":") {
+		return "ip6.dst == " + destination
+	}
+	return "ip4.dst == " + destination
+}
+
 // SourceOfMatch is the address or prefix of a SourceMatch, also of one that goes on with "&&"; "" for other matches.
 func SourceOfMatch(match string) string {
 	for _, prefix := range []string{"ip4.src == ", "ip6.src == "} {

@@ -10,6 +10,7 @@ const (
 	U2OGatewayPolicyPriority   = 30050
 	NodePolicyPriority         = 30000
 	U2OSubnetPolicyPriority    = 29400
+	StaticRoutePolicyPriority  = 29270 // of what spec.staticRoutes lead, before what outside addresses lead
 	DnatReplyPolicyPriority    = 29260 // of what answers at the port of an OvnDnatRule
 	NorthGatewayPolicyPriority = 29250
 	GatewayPolicyPriority      = 29000

@@ -33,7 +33,7 @@ func rows(in inputs) ([]ovs.Row, error) {
 		return nil, err
 	}
 	want := []ovs.Row{router(in)}
-	for _, part := range []func(inputs) ([]ovs.Row, error){peerings, externalPorts, staticRoutes, policyRoutes} {
+	for _, part := range []func(inputs) ([]ovs.Row, error){peerings, externalPorts, staticRoutes, routePolicies, policyRoutes} {
 		more, err := part(in)
 		if err != nil {
 			return nil, err

@@ -183,6 +183,34 @@ func TestGatewayNodeWithoutTheNetwork(t *testing.T) {
 	n.Eventually("it is first again", func() bool { return n.priorities("vpc1-external204") == before })
 }
 
+// Where rules of outside addresses have policies, which go before routes, the spec's own routes stay in effect.
+func TestRoutesGoBeforeOutsideAddresses(t *testing.T) {
+	route := func(cidr, hop string, policy v1.RoutePolicy, table string) *v1.StaticRoute {
+		return &v1.StaticRoute{CIDR: cidr, NextHopIP: hop, Policy: policy, RouteTable: table}
+	}
+	vpc := controllertest.Vpc("vpc1", outside, func(s *v1.VpcSpec) {
+		s.StaticRoutes = []*v1.StaticRoute{
+			route("0.0.0.0/0", "192.168.0.9", v1.PolicyDst, ""), route("172.16.0.0/16", "192.168.0.10", v1.PolicyDst, ""),
+			route("172.16.0.0/16", "192.168.0.11", "", ""), route("fd01::/64", "fd00::10", v1.PolicyDst, ""),
+			route("192.168.0.0/24", "192.168.0.12", v1.PolicySrc, ""), route("172.17.0.0/16", "192.168.0.13", v1.PolicyDst, "rtb1"),
+		}
+	})
+	n := startedExternal(t, append(threeNodes(true), external204(), extra(), vpc)...)
+	if strings.Contains(n.Dump(), "Logical_Router_Policy") {
+		t.Errorf("with one network there is a policy:\n%s", n.Dump())
+	}
+	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
+	n.Eventually("the policies", func() bool {
+		var lines []string
+		for line := range strings.SplitSeq(n.Dump(), "\n") {
+			if strings.HasPrefix(line, "Logical_Router_Policy ") {
+				lines = append(lines, strings.Split(line, ": ")[0])
+			}
+		}
+		return slices.Equal(lines, []string{"Logical_Router_Policy 29270,ip4.dst == 172.16.0.0/16", "Logical_Router_Policy 29270,ip6.dst == fd01::/64"})
+	})
+}
+
 // S-007: what the user made in advance is used, and stays when the VPC leaves.
 func TestOwnOvnEipIsAdopted(t *testing.T) {
 	n := startedExternal(t, append(threeNodes(true), external204(), lrpEip("vpc1-external204", "10.5.204.77"), controllertest.Vpc("vpc1", outside))...)

@@ -49,6 +49,28 @@ func givenRoutes(in inputs) ([]ovs.Row, error) {
 	return append(want, externalDefaults(in, want)...), nil
 }
 
+// routePolicies keep the spec's routes in effect where rules of outside addresses have policies, which go before routes: what
+// leaves for such a prefix does not leave for the outside. Default routes are what those policies are there to replace.
+func routePolicies(in inputs) ([]ovs.Row, error) {
+	if in.isDefault || len(extras(in.vpc)) == 0 || len(in.external.links) == 0 {
+		return nil, nil
+	}
+	var want []ovs.Row
+	for _, spec := range in.vpc.Spec.StaticRoutes {
+		route, err := staticRoute(in.vpc.Name, spec)
+		if err != nil {
+			return nil, err
+		}
+		if prefix, err := netip.ParsePrefix(route.Prefix); err == nil && prefix.Bits() == 0 || route.Policy != policyDstIP || route.Table != "" {
+			continue
+		}
+		want = append(want, ovs.RouterPolicy{
+			Router: in.vpc.Name, Priority: util.StaticRoutePolicyPriority, Match: util.DestinationMatch(route.Prefix), Action: "allow",
+		})
+	}
+	return want, nil
+}
+
 func staticRoute(router string, spec *v1.StaticRoute) (ovs.StaticRoute, error) {
 	route := ovs.StaticRoute{
 		Router:  router,
