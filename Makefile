@@ -8,6 +8,10 @@ GO ?= go
 LAB_BIN := bin/lab
 TEST := $(GO) run ./hack/test
 
+# One way to compile for programs, images and tests, so that they share one build cache; with -trimpath other checkouts share it too.
+export CGO_ENABLED := 0
+export GOFLAGS := $(shell $(GO) env GOFLAGS) -trimpath
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint unit integration e2e bench lab-up lab-down lab-status generate images build deps $(LAB_BIN)
 
@@ -15,7 +19,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: lab-up ## from a fresh Debian machine to a running three-node cluster with the quickstart applied and checked
-	CGO_ENABLED=0 $(GO) run -trimpath ./test/quickstart
+	$(GO) run ./test/quickstart
 
 test: deps ## everything that must pass: lint, unit, integration, e2e; last line "N passed, N failed"
 	$(TEST)
@@ -52,7 +56,7 @@ images: deps ## build the container images
 	$(LAB_BIN) images
 
 build: ## build the binaries into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/... ./hack/lab
+	$(GO) build -o bin/ ./cmd/... ./hack/lab
 
 deps: $(LAB_BIN)
 	$(LAB_BIN) deps

@@ -43,16 +43,23 @@ remember_image() {
   done
 }
 
-installed_kind() { kubectl get crd "$1.kubeovn.io" >/dev/null 2>&1; }
+# Those of KINDS that the cluster has, in their order.
+installed_kinds() {
+  local kind crds
+  crds="$(kubectl get crd -o name)"$'\n' || return
+  for kind in $KINDS; do
+    case "$crds" in *"/$kind.kubeovn.io"$'\n'*) echo "$kind.kubeovn.io" ;; esac
+  done
+}
 
 # Objects that users made go first, while the controller is there to undo what they did.
 delete_objects() {
-  local kind
-  for kind in $KINDS; do
-    case "$kind" in subnets | vpcs | ips) continue ;; esac
-    installed_kind "$kind" || continue
+  local kind kinds
+  kinds="$(installed_kinds)"
+  for kind in $kinds; do
+    case "$kind" in subnets.* | vpcs.* | ips.*) continue ;; esac
     say "delete $kind"
-    kubectl delete "$kind.kubeovn.io" --all --all-namespaces --ignore-not-found --timeout="$TIMEOUT" >/dev/null ||
+    kubectl delete "$kind" --all --all-namespaces --ignore-not-found --timeout="$TIMEOUT" >/dev/null ||
       say "some $kind are held by finalizers, which are removed below"
   done
 }
@@ -89,18 +96,21 @@ clean_nodes() {
   k delete daemonset kube-ovn-cleanup --ignore-not-found --wait=true --cascade=foreground >/dev/null
 }
 
-# Nobody is left who would remove finalizers.
+# Objects go with their kinds. Nobody is left who would remove finalizers.
 delete_kinds() {
-  local kind namespace object
-  for kind in $KINDS; do
-    installed_kind "$kind" || continue
-    say "delete kind $kind"
-    kubectl delete "$kind.kubeovn.io" --all --all-namespaces --ignore-not-found --wait=false >/dev/null
-    names "$kind.kubeovn.io" | while read -r namespace object; do
-      in_namespace "$namespace" patch "$kind.kubeovn.io" "$object" --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
-    done
-    kubectl delete crd "$kind.kubeovn.io" --ignore-not-found --timeout="$TIMEOUT" >/dev/null
+  local kinds held namespace kind object
+  kinds="$(installed_kinds)"
+  [ -n "$kinds" ] || return 0
+  say "delete all kinds"
+  held="$(kubectl get "$(echo $kinds | tr ' ' ,)" --all-namespaces --ignore-not-found \
+    -o go-template='{{range .items}}{{if .metadata.finalizers}}{{with .metadata.namespace}}{{.}}{{else}}-{{end}} {{.kind}} {{.metadata.name}}{{"\n"}}{{end}}{{end}}')"
+  # shellcheck disable=SC2086
+  kubectl delete crd $kinds --ignore-not-found --wait=false >/dev/null
+  printf '%s' "$held" | while read -r namespace kind object || [ -n "$object" ]; do
+    in_namespace "$namespace" patch "$kind.kubeovn.io" "$object" --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null 2>&1 || true
   done
+  # shellcheck disable=SC2086
+  kubectl delete crd $kinds --ignore-not-found --timeout="$TIMEOUT" >/dev/null
 }
 
 delete_rbac() {
@@ -110,12 +120,6 @@ delete_rbac() {
   k delete rolebinding ovn ovn-ovs ovn-authentication-reader kube-ovn-cni-authentication-reader --ignore-not-found >/dev/null
   k delete role system:ovn system:ovn-ovs --ignore-not-found >/dev/null
   k delete serviceaccount ovn ovn-ovs kube-ovn-cni kube-ovn-app --ignore-not-found >/dev/null
-}
-
-# "namespace name" of every object; the namespace is "-" where there is none.
-names() {
-  kubectl get "$1" --all-namespaces --ignore-not-found \
-    -o go-template='{{range .items}}{{with .metadata.namespace}}{{.}}{{else}}-{{end}} {{.metadata.name}}{{"\n"}}{{end}}'
 }
 
 in_namespace() {

@@ -8,13 +8,17 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/kubeovn/kube-ovn/test/integration/testbed"
+	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
 // cniReport prints the figures of the daemon's own benchmark, which runs the plugin against a real Open vSwitch.
 func cniReport(ctx context.Context) error {
+	root, err := framework.Checkout()
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-bench=^BenchmarkAdd$", "-benchtime=100x", "./pkg/daemon/server")
-	cmd.Dir = testbed.Checkout()
+	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

@@ -46,7 +46,7 @@ type Cluster struct {
 
 // Load connects to the lab whose `.lab/env` stands in the checkout that holds the working directory.
 func Load() (*Cluster, error) {
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func Load() (*Cluster, error) {
 	return c, nil
 }
 
-// checkout is the nearest folder above the working directory that holds go.mod.
-func checkout() (string, error) {
+// Checkout is the nearest folder above the working directory that holds go.mod.
+func Checkout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

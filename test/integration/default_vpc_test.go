@@ -31,7 +31,7 @@ func (w *world) find(table, columns string, conditions ...string) []string {
 // joinAddress is the address that a node got on the join network.
 func (w *world) joinAddress(node string) string {
 	w.Helper()
-	n, err := plane.Kube.CoreV1().Nodes().Get(w.Context(), node, metav1.GetOptions{})
+	n, err := w.plane.Kube.CoreV1().Nodes().Get(w.Context(), node, metav1.GetOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func equal(t *testing.T, what string, want, got []string) {
 func TestDefaultVpc(t *testing.T) {
 	w, _ := converged(t, 3)
 
-	vpc, err := plane.OVN.KubeovnV1().Vpcs().Get(t.Context(), "ovn-cluster", metav1.GetOptions{})
+	vpc, err := w.plane.OVN.KubeovnV1().Vpcs().Get(t.Context(), "ovn-cluster", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestPodsOfDefaultVpc(t *testing.T) {
 func TestNodeLeaves(t *testing.T) {
 	w, _ := converged(t, 2)
 	before := w.rows()
-	if _, err := plane.Kube.CoreV1().Nodes().Create(t.Context(), testbed.Node("node3", "192.168.123.23"), metav1.CreateOptions{}); err != nil {
+	if _, err := w.plane.Kube.CoreV1().Nodes().Create(t.Context(), testbed.Node("node3", "192.168.123.23"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitNodes(3)
@@ -164,7 +164,7 @@ func TestNodeLeaves(t *testing.T) {
 		}
 		return nil
 	})
-	if err := plane.Kube.CoreV1().Nodes().Delete(t.Context(), "node3", metav1.DeleteOptions{}); err != nil {
+	if err := w.plane.Kube.CoreV1().Nodes().Delete(t.Context(), "node3", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitRows(before)
@@ -182,7 +182,7 @@ func TestCompletedPod(t *testing.T) {
 	w.createPod(testbed.Pod("default", "job", "node1"))
 	pod := w.waitPod("default", "job")
 	pod.Status.Phase = corev1.PodSucceeded
-	if _, err := plane.Kube.CoreV1().Pods("default").UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+	if _, err := w.plane.Kube.CoreV1().Pods("default").UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitNoIPs("default")

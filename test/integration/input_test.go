@@ -75,7 +75,7 @@ func TestRefusedByController(t *testing.T) {
 
 	w.createVpc("no-such-vpc")
 	w.waitSubnet("unknown-vpc")
-	if err := plane.OVN.KubeovnV1().Subnets().Delete(t.Context(), "first", metav1.DeleteOptions{}); err != nil {
+	if err := w.plane.OVN.KubeovnV1().Subnets().Delete(t.Context(), "first", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitSubnet("overlap")
@@ -141,7 +141,7 @@ func TestRefusedReservation(t *testing.T) {
 	held := address(w.waitPod("default", "web"))
 	create := func(name string, spec v1.IPSpec) error {
 		ip := &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
-		_, err := plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{})
+		_, err := w.plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{})
 		return err
 	}
 	if err := create("typo.default", v1.IPSpec{Subnet: "ovn-default", V4IPAddress: "10.16.0.x"}); err == nil || !strings.Contains(err.Error(), "v4IpAddress") {
@@ -175,7 +175,7 @@ func TestReservation(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "db.default"},
 		Spec:       v1.IPSpec{Subnet: "ovn-default", Namespace: "default", PodName: "db", V4IPAddress: "10.16.7.7"},
 	}
-	if _, err := plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{}); err != nil {
+	if _, err := w.plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the reservation is served", func() error {
@@ -209,7 +209,7 @@ func TestReservation(t *testing.T) {
 		w.waitEvent("thief", "Warning AcquireAddressFailed", "10.16.7.7", "default/db")
 		w.deletePods("default", "thief")
 	}
-	if err := plane.OVN.KubeovnV1().IPs().Delete(t.Context(), "db.default", metav1.DeleteOptions{}); err != nil {
+	if err := w.plane.OVN.KubeovnV1().IPs().Delete(t.Context(), "db.default", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.createPod(testbed.Pod("default", "heir", "node1", "ovn.kubernetes.io/ip_address", "10.16.7.7"))
@@ -225,7 +225,7 @@ func TestReservationWithPod(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: name + ".default"},
 			Spec:       v1.IPSpec{Subnet: "ovn-default", Namespace: "default", PodName: name, V4IPAddress: want},
 		}
-		if _, err := plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{}); err != nil {
+		if _, err := w.plane.OVN.KubeovnV1().IPs().Create(t.Context(), ip, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		w.createPod(testbed.Pod("default", name, "node1"))

@@ -11,15 +11,24 @@ import (
 	"os"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/kubeovn/kube-ovn/test/integration/testbed"
 )
 
-// plane, program and its kubeconfig are shared by all tests, which run one after the other; every test starts with an empty plane and
-// databases of its own.
-var (
-	plane      *testbed.Plane
-	program    string
+// worlds is how many tests run at a time: most of a test is waiting for quiet.
+const worlds = 2
+
+// plane is an API that one test at a time has for itself.
+type plane struct {
+	*testbed.Plane
 	kubeconfig string // with the rights that the product's manifests give the controller
+}
+
+// planes are the free ones, program is the controller; every test starts with an empty plane and databases of its own.
+var (
+	planes  = make(chan *plane, worlds)
+	program string
 )
 
 func TestMain(m *testing.M) {
@@ -41,11 +50,28 @@ func run(m *testing.M) (code int, err error) {
 	if program, err = testbed.Build(ctx, dir, "cmd/kube-ovn-controller"); err != nil {
 		return 1, err
 	}
-	if plane, err = testbed.StartPlane(ctx); err != nil {
-		return 1, err
+	started := make([]*plane, worlds)
+	defer func() {
+		for _, p := range started {
+			if p != nil {
+				err = errors.Join(err, p.Stop())
+			}
+		}
+	}()
+	var all errgroup.Group
+	for i := range started {
+		all.Go(func() error {
+			p, err := testbed.StartPlane(ctx)
+			if err != nil {
+				return err
+			}
+			started[i] = &plane{Plane: p}
+			started[i].kubeconfig, err = p.Restrict(ctx)
+			planes <- started[i]
+			return err
+		})
 	}
-	defer func() { err = errors.Join(err, plane.Stop()) }()
-	if kubeconfig, err = plane.Restrict(ctx); err != nil {
+	if err := all.Wait(); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

@@ -73,7 +73,7 @@ func TestWidened(t *testing.T) {
 	w.start("controller-0", dualStack...)
 	w.createPod(testbed.Pod("default", "new", "node1"))
 	w.eventually("a new pod has both families", func() error {
-		pod, err := plane.Kube.CoreV1().Pods("default").Get(t.Context(), "new", metav1.GetOptions{})
+		pod, err := w.plane.Kube.CoreV1().Pods("default").Get(t.Context(), "new", metav1.GetOptions{})
 		if err == nil && (!testbed.Served(pod) || !strings.Contains(address(pod), ",fd00:10:16::")) {
 			err = fmt.Errorf("annotations %v, events %q", pod.Annotations, w.events("new"))
 		}
@@ -98,7 +98,7 @@ func TestStatefulSet(t *testing.T) {
 	w, c := converged(t, 2)
 	replicas := int32(2)
 	labels := map[string]string{"app": "db"}
-	set, err := plane.Kube.AppsV1().StatefulSets("default").Create(t.Context(), &appsv1.StatefulSet{
+	set, err := w.plane.Kube.AppsV1().StatefulSets("default").Create(t.Context(), &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: "db"},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
@@ -139,7 +139,7 @@ func TestStatefulSet(t *testing.T) {
 
 	replicas = 1
 	set.Spec.Replicas = &replicas
-	if _, err = plane.Kube.AppsV1().StatefulSets("default").Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
+	if _, err = w.plane.Kube.AppsV1().StatefulSets("default").Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.deletePods("default", "db-1")
@@ -154,7 +154,7 @@ func TestStatefulSet(t *testing.T) {
 	})
 	w.deletePods("default", "db-0", "other")
 	w.settle()
-	if err := plane.Kube.AppsV1().StatefulSets("default").Delete(t.Context(), "db", metav1.DeleteOptions{}); err != nil {
+	if err := w.plane.Kube.AppsV1().StatefulSets("default").Delete(t.Context(), "db", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitNoIPs("default")
@@ -167,7 +167,7 @@ func TestAttachment(t *testing.T) {
 	w.waitEvent("web", "Warning AcquireAddressFailed", "default/net", "does not exist")
 
 	w.installAttachments()
-	nads, err := nadclient.NewForConfig(plane.Config)
+	nads, err := nadclient.NewForConfig(w.plane.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestAttachment(t *testing.T) {
 // installAttachments adds the kind NetworkAttachmentDefinition for the rest of the test.
 func (w *world) installAttachments() {
 	w.Helper()
-	client, err := apiextensions.NewForConfig(plane.Config)
+	client, err := apiextensions.NewForConfig(w.plane.Config)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -74,14 +74,14 @@ func (w *world) portLines() []portLine {
 // TestManyPods creates 300 pods at once: all get addresses of their own, for one IP object and one patch each.
 func TestManyPods(t *testing.T) {
 	w, c := converged(t, 3)
-	before, transactions := plane.Writes(t), c.Transactions("OVN_Northbound")
+	before, transactions := w.plane.Writes(t), c.Transactions("OVN_Northbound")
 	const n = 300
 	w.createPods("default", 3, podNames("web", n))
 	pods := w.waitPods("default", n)
 	w.checkPods(pods)
 	w.settle()
 
-	writes := plane.Writes(t).Since(before)
+	writes := w.plane.Writes(t).Since(before)
 	// The subnet's counters follow once a second, whatever the number of pods.
 	delete(writes, "PATCH subnets/status")
 	want := testbed.Writes{"POST pods": n, "POST ips": n, "PATCH pods": n}
@@ -140,7 +140,7 @@ func TestUnboundPod(t *testing.T) {
 		t.Error("an address was taken for a pod that is not bound")
 	}
 	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Target: corev1.ObjectReference{Kind: "Node", Name: "node1"}}
-	if err := plane.Kube.CoreV1().Pods("default").Bind(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+	if err := w.plane.Kube.CoreV1().Pods("default").Bind(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.waitPod("default", "web")

@@ -51,11 +51,11 @@ func TestRestart(t *testing.T) {
 	w, c := populated(t)
 	for _, end := range []func(*testbed.Process){(*testbed.Process).Stop, (*testbed.Process).Kill} {
 		end(c)
-		versions, writes := w.Versions(), plane.Writes(t)
+		versions, writes := w.Versions(), w.plane.Writes(t)
 		c = w.start("controller-0")
 		w.passed(c, pods)
 		w.settle()
-		if added := plane.Writes(t).Since(writes); len(added) > 0 {
+		if added := w.plane.Writes(t).Since(writes); len(added) > 0 {
 			t.Errorf("API writes: %v", added)
 		}
 		if w.Versions() != versions {
@@ -107,7 +107,7 @@ func TestDeletedWhileDown(t *testing.T) {
 	w.deletePods("default", podNames("web", 20)...)
 	w.deletePods("ns1", podNames("web", 5)...)
 	w.createPod(testbed.Pod("ns2", "new", "node1"))
-	if err := plane.Kube.CoreV1().Nodes().Delete(t.Context(), "node2", metav1.DeleteOptions{}); err != nil {
+	if err := w.plane.Kube.CoreV1().Nodes().Delete(t.Context(), "node2", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.start("controller-0")
@@ -199,7 +199,7 @@ func TestHandOver(t *testing.T) {
 // TestLostLease shows that a leader whose lease was taken ends, so that there are never two.
 func TestLostLease(t *testing.T) {
 	w, c := converged(t, 1)
-	leases := plane.Kube.CoordinationV1().Leases("kube-system")
+	leases := w.plane.Kube.CoordinationV1().Leases("kube-system")
 	w.eventually("somebody else has the lease", func() error {
 		lease, err := leases.Get(t.Context(), "kube-ovn-controller", metav1.GetOptions{})
 		if err != nil {

@@ -36,7 +36,7 @@ func TestTenants(t *testing.T) {
 	}
 	for i, name := range []string{"test-vpc-1", "test-vpc-2"} {
 		w.eventually("S-049: "+name+" is standby", func() error {
-			vpc, err := plane.OVN.KubeovnV1().Vpcs().Get(t.Context(), name, metav1.GetOptions{})
+			vpc, err := w.plane.OVN.KubeovnV1().Vpcs().Get(t.Context(), name, metav1.GetOptions{})
 			if err == nil && (!vpc.Status.Standby || !slices.Equal(vpc.Spec.Namespaces, []string{fmt.Sprintf("ns%d", i+1)})) {
 				err = fmt.Errorf("status %+v, namespaces %v", vpc.Status, vpc.Spec.Namespaces)
 			}
@@ -50,7 +50,7 @@ func TestTenants(t *testing.T) {
 		w.find("Logical_Router_Port", "name,networks", "networks=10.0.1.1/24"))
 	for namespace, subnet := range map[string]string{"ns1": "net1", "ns2": "net2"} {
 		w.eventually("S-052: "+namespace+" is bound to "+subnet, func() error {
-			ns, err := plane.Kube.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
+			ns, err := w.plane.Kube.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
 			if err == nil && ns.Annotations["ovn.kubernetes.io/logical_switch"] != subnet {
 				err = fmt.Errorf("annotations %v", ns.Annotations)
 			}
@@ -89,7 +89,7 @@ func TestTenantLeaves(t *testing.T) {
 	w.createPod(testbed.Pod("ns1", "last", "node1"))
 	w.waitPod("ns1", "last")
 
-	api := plane.OVN.KubeovnV1()
+	api := w.plane.OVN.KubeovnV1()
 	for _, err := range []error{
 		api.Subnets().Delete(t.Context(), "net1", metav1.DeleteOptions{}), api.Vpcs().Delete(t.Context(), "test-vpc-1", metav1.DeleteOptions{}),
 	} {

@@ -26,16 +26,20 @@ const patience = 60 * time.Second
 type world struct {
 	*testing.T
 	*testbed.Central
+	plane       *plane
 	controllers []*testbed.Process
 }
 
-// newWorld is an empty API, two empty databases and ovn-northd. No controller runs yet.
+// newWorld is an empty API, two empty databases and ovn-northd, beside the worlds of other tests. No controller runs yet.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if err := plane.Purge(t.Context()); err != nil {
+	t.Parallel()
+	p := <-planes
+	t.Cleanup(func() { planes <- p })
+	if err := p.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Central: testbed.StartCentral(t)}
+	w := &world{T: t, plane: p, Central: testbed.StartCentral(t)}
 	w.StartNorthd()
 	t.Cleanup(func() {
 		for _, c := range w.controllers {
@@ -61,9 +65,9 @@ func converged(t *testing.T, nodes int, args ...string) (*world, *testbed.Proces
 // start runs a controller as the pod of that name. Leases are short, so that a successor need not wait long.
 func (w *world) start(name string, args ...string) *testbed.Process {
 	w.Helper()
-	args = append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms",
+	args = append([]string{"--kubeconfig=" + w.plane.kubeconfig, "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms",
 		"--v=3"}, args...)
-	c := testbed.StartController(w.T, program, plane, w.Central, name, args...)
+	c := testbed.StartController(w.T, program, w.plane.Plane, w.Central, name, args...)
 	w.controllers = append(w.controllers, c)
 	return c
 }
@@ -71,8 +75,14 @@ func (w *world) start(name string, args ...string) *testbed.Process {
 // eventually waits until check is nil, and fails the test with what check said last.
 func (w *world) eventually(what string, check func() error) {
 	w.Helper()
+	w.every(50*time.Millisecond, what, check)
+}
+
+// every is eventually for a check that costs more than a look.
+func (w *world) every(interval time.Duration, what string, check func() error) {
+	w.Helper()
 	end := time.Now().Add(patience)
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		err := check()
@@ -95,8 +105,8 @@ func (w *world) settle() {
 func (w *world) settleFor(quiet time.Duration) {
 	w.Helper()
 	last, since := "", time.Now()
-	w.eventually("nothing is written any more", func() error {
-		state := fmt.Sprint(plane.Writes(w.T), w.Versions())
+	w.every(quiet/6, "nothing is written any more", func() error {
+		state := fmt.Sprint(w.plane.Writes(w.T), w.Versions())
 		if state != last {
 			last, since = state, time.Now()
 		}
@@ -109,7 +119,7 @@ func (w *world) settleFor(quiet time.Duration) {
 
 func (w *world) addNodes(n int) {
 	w.Helper()
-	if err := plane.AddNodes(w.Context(), n); err != nil {
+	if err := w.plane.AddNodes(w.Context(), n); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -118,7 +128,7 @@ func (w *world) addNodes(n int) {
 func (w *world) waitNodes(n int) {
 	w.Helper()
 	w.eventually(fmt.Sprintf("%d nodes are served", n), func() error {
-		nodes, err := plane.Kube.CoreV1().Nodes().List(w.Context(), metav1.ListOptions{})
+		nodes, err := w.plane.Kube.CoreV1().Nodes().List(w.Context(), metav1.ListOptions{})
 		if err != nil {
 			return err
 		}
@@ -137,7 +147,7 @@ func (w *world) waitNodes(n int) {
 
 func (w *world) createPod(pod *corev1.Pod) {
 	w.Helper()
-	if _, err := plane.Kube.CoreV1().Pods(pod.Namespace).Create(w.Context(), pod, metav1.CreateOptions{}); err != nil {
+	if _, err := w.plane.Kube.CoreV1().Pods(pod.Namespace).Create(w.Context(), pod, metav1.CreateOptions{}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -147,7 +157,7 @@ func (w *world) deletePods(namespace string, names ...string) {
 	w.Helper()
 	now := int64(0)
 	for _, name := range names {
-		err := plane.Kube.CoreV1().Pods(namespace).Delete(w.Context(), name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+		err := w.plane.Kube.CoreV1().Pods(namespace).Delete(w.Context(), name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 		if err != nil && !apierrors.IsNotFound(err) {
 			w.Fatal(err)
 		}
@@ -156,7 +166,7 @@ func (w *world) deletePods(namespace string, names ...string) {
 
 func (w *world) pods(namespace string) []corev1.Pod {
 	w.Helper()
-	pods, err := plane.Kube.CoreV1().Pods(namespace).List(w.Context(), metav1.ListOptions{})
+	pods, err := w.plane.Kube.CoreV1().Pods(namespace).List(w.Context(), metav1.ListOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -189,7 +199,7 @@ func (w *world) waitPod(namespace, name string) *corev1.Pod {
 	var pod *corev1.Pod
 	w.eventually("pod "+name+" is served", func() error {
 		var err error
-		if pod, err = plane.Kube.CoreV1().Pods(namespace).Get(w.Context(), name, metav1.GetOptions{}); err != nil {
+		if pod, err = w.plane.Kube.CoreV1().Pods(namespace).Get(w.Context(), name, metav1.GetOptions{}); err != nil {
 			return err
 		}
 		if !testbed.Served(pod) {
@@ -206,7 +216,7 @@ func address(pod *corev1.Pod) string { return pod.Annotations["ovn.kubernetes.io
 // events are "Type Reason message" of all events on objects of that name.
 func (w *world) events(name string) []string {
 	w.Helper()
-	list, err := plane.Kube.CoreV1().Events("").List(w.Context(), metav1.ListOptions{})
+	list, err := w.plane.Kube.CoreV1().Events("").List(w.Context(), metav1.ListOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -241,7 +251,7 @@ func (w *world) createVpc(name string, edits ...func(*v1.VpcSpec)) {
 	for _, edit := range edits {
 		edit(&vpc.Spec)
 	}
-	if _, err := plane.OVN.KubeovnV1().Vpcs().Create(w.Context(), vpc, metav1.CreateOptions{}); err != nil {
+	if _, err := w.plane.OVN.KubeovnV1().Vpcs().Create(w.Context(), vpc, metav1.CreateOptions{}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -253,7 +263,7 @@ func (w *world) createSubnet(name, vpc, cidr string, edits ...func(*v1.SubnetSpe
 	for _, edit := range edits {
 		edit(&subnet.Spec)
 	}
-	_, err := plane.OVN.KubeovnV1().Subnets().Create(w.Context(), subnet, metav1.CreateOptions{})
+	_, err := w.plane.OVN.KubeovnV1().Subnets().Create(w.Context(), subnet, metav1.CreateOptions{})
 	return err
 }
 
@@ -263,7 +273,7 @@ func (w *world) waitSubnet(name string) *v1.Subnet {
 	var subnet *v1.Subnet
 	w.eventually("subnet "+name+" is ready", func() error {
 		var err error
-		if subnet, err = plane.OVN.KubeovnV1().Subnets().Get(w.Context(), name, metav1.GetOptions{}); err != nil {
+		if subnet, err = w.plane.OVN.KubeovnV1().Subnets().Get(w.Context(), name, metav1.GetOptions{}); err != nil {
 			return err
 		}
 		if c := v1.FindCondition(subnet.Status.Conditions, v1.ConditionReady); c == nil || c.Status != metav1.ConditionTrue {
@@ -278,7 +288,7 @@ func (w *world) waitSubnet(name string) *v1.Subnet {
 func (w *world) waitRefused(name string, parts ...string) {
 	w.Helper()
 	w.eventually(fmt.Sprintf("subnet %s says %q", name, parts), func() error {
-		subnet, err := plane.OVN.KubeovnV1().Subnets().Get(w.Context(), name, metav1.GetOptions{})
+		subnet, err := w.plane.OVN.KubeovnV1().Subnets().Get(w.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -293,7 +303,7 @@ func (w *world) waitRefused(name string, parts ...string) {
 // createNamespace makes a namespace with what pods in it need.
 func (w *world) createNamespace(name string) {
 	w.Helper()
-	if err := plane.AddNamespace(w.Context(), name); err != nil {
+	if err := w.plane.AddNamespace(w.Context(), name); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -301,7 +311,7 @@ func (w *world) createNamespace(name string) {
 // ips are all IP objects by name.
 func (w *world) ips() map[string]v1.IP {
 	w.Helper()
-	list, err := plane.OVN.KubeovnV1().IPs().List(w.Context(), metav1.ListOptions{})
+	list, err := w.plane.OVN.KubeovnV1().IPs().List(w.Context(), metav1.ListOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -379,7 +389,7 @@ func (w *world) createPods(namespace string, nodes int, names []string) {
 		go func() {
 			for i := worker; i < len(names); i += parallel {
 				pod := testbed.Pod(namespace, names[i], fmt.Sprintf("node%d", i%nodes+1))
-				if _, err := plane.Kube.CoreV1().Pods(namespace).Create(w.Context(), pod, metav1.CreateOptions{}); err != nil {
+				if _, err := w.plane.Kube.CoreV1().Pods(namespace).Create(w.Context(), pod, metav1.CreateOptions{}); err != nil {
 					errs <- err
 					return
 				}

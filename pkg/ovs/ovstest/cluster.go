@@ -29,7 +29,7 @@ func StartCluster(tb TB, db ovs.Database, n int) *Cluster {
 			args: []string{fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", client)}}
 		if i == 0 {
 			first = raft
-			run(tb, "ovsdb-tool", "create-cluster", s.file, schemaFile(db), raft)
+			run(tb, "ovsdb-tool", "create-cluster", s.file, schemaFile(tb, dir, db), raft)
 		} else {
 			run(tb, "ovsdb-tool", "join-cluster", s.file, string(db), raft, first)
 		}

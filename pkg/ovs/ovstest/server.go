@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/ovs/schema"
 )
 
 const startDeadline = 10 * time.Second
@@ -37,23 +37,34 @@ type Server struct {
 	log      string
 }
 
-// schemaFile is the schema the models are generated from.
-func schemaFile(db ovs.Database) string {
-	_, here, _, _ := runtime.Caller(0)
-	name := map[ovs.Database]string{ovs.Northbound: "ovn-nb", ovs.Southbound: "ovn-sb", ovs.OpenVSwitchDB: "vswitch"}[db]
-	return filepath.Join(filepath.Dir(here), "..", "schema", name+".ovsschema")
+// schemaFile writes the schema the models are generated from into dir.
+func schemaFile(tb TB, dir string, db ovs.Database) string {
+	tb.Helper()
+	name := map[ovs.Database]string{ovs.Northbound: "ovn-nb", ovs.Southbound: "ovn-sb", ovs.OpenVSwitchDB: "vswitch"}[db] + ".ovsschema"
+	data, err := schema.Files.ReadFile(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return file
 }
 
 // Start runs a server with an empty database of db until the test ends.
-func Start(tb TB, db ovs.Database) *Server { return StartSchema(tb, db, schemaFile(db)) }
+func Start(tb TB, db ovs.Database) *Server {
+	tb.Helper()
+	return StartSchema(tb, db, schemaFile(tb, tb.TempDir(), db))
+}
 
 // StartSchema is Start with the schema of another release.
-func StartSchema(tb TB, db ovs.Database, schema string) *Server {
+func StartSchema(tb TB, db ovs.Database, file string) *Server {
 	tb.Helper()
 	dir := shortDir(tb)
 	s := &Server{DB: db, file: filepath.Join(dir, "db"), socket: filepath.Join(dir, "sock"), log: filepath.Join(dir, "log")}
 	s.Endpoint = "unix:" + s.socket
-	run(tb, "ovsdb-tool", "create", s.file, schema)
+	run(tb, "ovsdb-tool", "create", s.file, file)
 	s.Restart(tb)
 	tb.Cleanup(func() { s.Stop(tb) })
 	return s
@@ -121,7 +132,7 @@ func (s *Server) Empty(tb TB) {
 		tb.Fatal(err)
 	}
 	_ = os.Remove(filepath.Join(filepath.Dir(s.file), "."+filepath.Base(s.file)+".~lock~"))
-	run(tb, "ovsdb-tool", "create", s.file, schemaFile(s.DB))
+	run(tb, "ovsdb-tool", "create", s.file, schemaFile(tb, filepath.Dir(s.file), s.DB))
 	s.Restart(tb)
 }
 

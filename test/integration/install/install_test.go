@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -469,6 +470,8 @@ func (f *fixture) traces() []string {
 		f.Fatal(err)
 	}
 	var out []string
+	var mu sync.Mutex
+	var all errgroup.Group // the first question after a kind is answered a second later
 	for _, list := range lists {
 		group, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
@@ -478,17 +481,25 @@ func (f *fixture) traces() []string {
 			if skip[r.Name] || strings.Contains(r.Name, "/") || !strings.Contains(r.Verbs.String(), "list") {
 				continue
 			}
-			objects, err := f.dynamic.Resource(group.WithResource(r.Name)).List(f.Context(), metav1.ListOptions{})
-			if err != nil {
+			all.Go(func() error {
+				objects, err := f.dynamic.Resource(group.WithResource(r.Name)).List(f.Context(), metav1.ListOptions{})
 				if errors.IsNotFound(err) || errors.IsMethodNotSupported(err) {
-					continue // the kind was deleted while we looked
+					return nil // the kind was deleted while we looked
 				}
-				f.Fatalf("%s: %v", r.Name, err)
-			}
-			for _, o := range objects.Items {
-				out = append(out, traceOf(r.Name, o)...)
-			}
+				if err != nil {
+					return fmt.Errorf("%s: %w", r.Name, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for _, o := range objects.Items {
+					out = append(out, traceOf(r.Name, o)...)
+				}
+				return nil
+			})
 		}
+	}
+	if err := all.Wait(); err != nil {
+		f.Fatal(err)
 	}
 	return out
 }

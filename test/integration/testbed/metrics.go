@@ -17,15 +17,15 @@ type Sample struct {
 	Value  float64
 }
 
-// parseMetrics reads the Prometheus text format as client_golang writes it; label values with commas or braces inside do
-// not occur in what is read here.
-func parseMetrics(text string) []Sample {
+// parseMetrics reads the samples whose names begin with a prefix from the Prometheus text format as client_golang writes
+// it; label values with commas or braces inside do not occur in what is read here.
+func parseMetrics(text, prefix string) []Sample {
 	var samples []Sample
 	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		if line == "" || line[0] == '#' {
+		if line == "" || line[0] == '#' || !strings.HasPrefix(line, prefix) { // an API server has thousands of others
 			continue
 		}
 		name, value, ok := cutLast(line, " ")
@@ -53,6 +53,9 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:i], text[i+len(separator):], true
 }
 
+// requests is the API server's own count of what it was asked.
+const requests = "apiserver_request_total"
+
 // Writes counts the API server's mutating requests: "POST ips" and the like, by verb and resource with subresource.
 type Writes map[string]int
 
@@ -60,7 +63,7 @@ type Writes map[string]int
 func writesOf(samples []Sample) Writes {
 	writes := Writes{}
 	for _, s := range samples {
-		if s.Name != "apiserver_request_total" || s.Labels["resource"] == "leases" ||
+		if s.Name != requests || s.Labels["resource"] == "leases" ||
 			!slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}, s.Labels["verb"]) {
 			continue
 		}
@@ -105,7 +108,7 @@ func (p *Plane) Writes(tb interface {
 	if err != nil {
 		tb.Fatal(fmt.Errorf("metrics of the API server: %w", err))
 	}
-	return writesOf(parseMetrics(string(text)))
+	return writesOf(parseMetrics(string(text), requests))
 }
 
 // usage reads what a process has cost so far.

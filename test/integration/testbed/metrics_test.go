@@ -20,7 +20,7 @@ ovs_client_request_latency_milliseconds_count{code="0",db="OVN_Northbound",metho
 `
 
 func TestWritesOf(t *testing.T) {
-	earlier := writesOf(parseMetrics(page))
+	earlier := writesOf(parseMetrics(page, requests))
 	if diff := cmp.Diff(Writes{"POST ips": 302, "PATCH subnets/status": 7}, earlier); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -32,7 +32,7 @@ func TestWritesOf(t *testing.T) {
 }
 
 func TestParseMetrics(t *testing.T) {
-	samples := parseMetrics(page)
+	samples := parseMetrics(page, "")
 	got := samples[len(samples)-2:]
 	want := []Sample{
 		{Name: "go_goroutines", Labels: map[string]string{}, Value: 41},
@@ -43,6 +43,9 @@ func TestParseMetrics(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if chosen := parseMetrics(page, "go_"); len(chosen) != 1 || chosen[0].Name != "go_goroutines" {
+		t.Errorf("with a prefix: %+v", chosen)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovstest"
+	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
 // Process is a program under test that ends with this one.
@@ -32,9 +33,13 @@ type Process struct {
 
 // Build compiles a command of this checkout into dir and returns the program's path.
 func Build(ctx context.Context, dir, command string) (string, error) {
+	root, err := framework.Checkout()
+	if err != nil {
+		return "", err
+	}
 	program := filepath.Join(dir, filepath.Base(command))
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./"+command)
-	cmd.Dir = Checkout()
+	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", command, err, out)
 	}
@@ -180,7 +185,7 @@ func (p *Process) Metrics(name string) []Sample {
 		p.tb.Fatalf("%s: %v\n%s", p.name, err, p.Tail())
 	}
 	var found []Sample
-	for _, s := range parseMetrics(text) {
+	for _, s := range parseMetrics(text, name) {
 		if s.Name == name || s.Name == name+"_count" {
 			found = append(found, s)
 		}

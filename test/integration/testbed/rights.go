@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
 // account is the service account of the controller's Deployment.
@@ -23,7 +25,11 @@ const account = "ovn"
 // Restrict installs the product's own roles and returns a kubeconfig with which a program may do what the controller's
 // service account may, and no more.
 func (p *Plane) Restrict(ctx context.Context) (kubeconfig string, err error) {
-	if err := p.Apply(ctx, filepath.Join(Checkout(), "dist/images/manifests/rbac.yaml")); err != nil {
+	root, err := framework.Checkout()
+	if err != nil {
+		return "", err
+	}
+	if err := p.Apply(ctx, filepath.Join(root, "dist/images/manifests/rbac.yaml")); err != nil {
 		return "", err
 	}
 	config, err := clientcmd.LoadFromFile(p.Kubeconfig)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,7 +72,7 @@ func (n *Node) StartDatabase() {
 	n.tb.Helper()
 	n.stop = n.start("ovsdb-server", n.path("conf.db"), n.path("nb.db"), n.path("sb.db"), "--remote=punix:"+n.path("db.sock"),
 		"--no-chdir", "--unixctl="+n.path("db.ctl"))
-	n.waitFile("db.sock")
+	n.waitSocket("db.sock")
 }
 
 // StopDatabase ends that server at once.
@@ -162,11 +163,15 @@ func (n *Node) Vsctl(args ...string) string {
 	return n.run("ovs-vsctl", append([]string{"--db=" + n.remote(), "--timeout=20"}, args...)...)
 }
 
-func (n *Node) waitFile(name string) {
+// waitSocket waits until a server listens: the socket's file is there a moment earlier.
+func (n *Node) waitSocket(name string) {
 	n.tb.Helper()
 	Eventually(n.tb, "socket "+name, func() error {
-		_, err := os.Stat(n.path(name))
-		return err
+		conn, err := net.Dial("unix", n.path(name))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
 	})
 }
 
