@@ -30,33 +30,33 @@ var natKinds = map[string]string{"ovn-eips": "OvnEip", "ovn-fips": "OvnFip", "ov
 
 const natNames = 12 // objects of a kind: o0, o1, ...
 
-// create makes an object of one of natKinds, change gives it another spec.
-func create(ctx context.Context, resource, name string, spec any) error {
+// make makes an object of one of natKinds, change gives it another spec.
+func (w *world) make(ctx context.Context, resource, name string, spec any) error {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": v1.SchemeGroupVersion.String(), "kind": natKinds[resource], "metadata": map[string]any{"name": name}, "spec": spec,
 	})
 	if err != nil {
 		return err
 	}
-	return plane.OVN.KubeovnV1().RESTClient().Post().Resource(resource).Body(body).Do(ctx).Error()
+	return w.plane.OVN.KubeovnV1().RESTClient().Post().Resource(resource).Body(body).Do(ctx).Error()
 }
 
-func change(ctx context.Context, resource, name string, spec any) error {
+func (w *world) change(ctx context.Context, resource, name string, spec any) error {
 	patch, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
 		return err
 	}
-	return plane.OVN.KubeovnV1().RESTClient().Patch(types.MergePatchType).Resource(resource).Name(name).Body(patch).Do(ctx).Error()
+	return w.plane.OVN.KubeovnV1().RESTClient().Patch(types.MergePatchType).Resource(resource).Name(name).Body(patch).Do(ctx).Error()
 }
 
-func remove(ctx context.Context, resource, name string) error {
-	return plane.OVN.KubeovnV1().RESTClient().Delete().Resource(resource).Name(name).Do(ctx).Error()
+func (w *world) remove(ctx context.Context, resource, name string) error {
+	return w.plane.OVN.KubeovnV1().RESTClient().Delete().Resource(resource).Name(name).Do(ctx).Error()
 }
 
 // left are the objects of natKinds that the test made and that are still there.
-func left(ctx context.Context) (titles []string, err error) {
+func (w *world) left(ctx context.Context) (titles []string, err error) {
 	for resource := range natKinds {
-		list, err := plane.Meta.Resource(v1.SchemeGroupVersion.WithResource(resource)).List(ctx, metav1.ListOptions{})
+		list, err := w.plane.Meta.Resource(v1.SchemeGroupVersion.WithResource(resource)).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return nil, err
 		}
@@ -74,11 +74,11 @@ func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name}
 // outside connects vpc1 to two outside networks and vpc2 to one, and gives each VPC a subnet and pods.
 func (w *world) outside() {
 	w.Helper()
-	api := plane.OVN.KubeovnV1()
+	api := w.plane.OVN.KubeovnV1()
 	none := metav1.CreateOptions{}
 	for i := range 3 {
 		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:"true"},"annotations":{%q:"chassis-%d"}}}`, util.ExternalGWLabel, util.ChassisAnnotation, i+1)
-		if _, err := plane.Kube.CoreV1().Nodes().Patch(w.Context(), fmt.Sprintf("node%d", i+1), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		if _, err := w.plane.Kube.CoreV1().Nodes().Patch(w.Context(), fmt.Sprintf("node%d", i+1), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -162,13 +162,13 @@ func TestRandomNat(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, uint64(user)))
 			for range steps / users {
 				resource, name, spec := anyNat(random)
-				act := create
+				act := w.make
 				if random.IntN(2) == 0 {
-					act = change
+					act = w.change
 				}
 				err := act(t.Context(), resource, name, spec)
 				if apierrors.IsAlreadyExists(err) {
-					err = remove(t.Context(), resource, name)
+					err = w.remove(t.Context(), resource, name)
 				}
 				if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) {
 					t.Errorf("%s %s: %v", resource, name, err)
@@ -190,12 +190,12 @@ func TestRandomNat(t *testing.T) {
 	acting.Wait()
 	w.passed(c, 6)
 	w.settleFor(quiet)
-	remain, err := left(t.Context())
+	remain, err := w.left(t.Context())
 	t.Logf("%d objects remain, %v", len(remain), err)
 
 	got := w.rows()
 	c.Stop()
-	model := &world{T: t, Central: testbed.StartCentral(t)}
+	model := &world{T: t, plane: w.plane, Central: testbed.StartCentral(t)}
 	model.StartNorthd()
 	told := w.told()
 	c = model.start("controller-1")
@@ -210,13 +210,13 @@ func TestRandomNat(t *testing.T) {
 
 	for resource := range natKinds {
 		for i := range natNames {
-			if err := remove(t.Context(), resource, fmt.Sprintf("o%d", i)); err != nil && !apierrors.IsNotFound(err) {
+			if err := w.remove(t.Context(), resource, fmt.Sprintf("o%d", i)); err != nil && !apierrors.IsNotFound(err) {
 				t.Error(err)
 			}
 		}
 	}
 	model.eventually("all is gone", func() error {
-		remain, err := left(t.Context())
+		remain, err := w.left(t.Context())
 		if len(remain) > 0 {
 			err = fmt.Errorf("%q are left", remain)
 		}
@@ -238,7 +238,7 @@ func TestRandomNat(t *testing.T) {
 // taken is what the subnets say of their addresses.
 func (w *world) taken() string {
 	w.Helper()
-	list, err := plane.OVN.KubeovnV1().Subnets().List(w.Context(), metav1.ListOptions{})
+	list, err := w.plane.OVN.KubeovnV1().Subnets().List(w.Context(), metav1.ListOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func (w *world) told() (lines []string) {
 				} `json:"status"`
 			} `json:"items"`
 		}
-		body, err := plane.OVN.KubeovnV1().RESTClient().Get().Resource(resource).DoRaw(w.Context())
+		body, err := w.plane.OVN.KubeovnV1().RESTClient().Get().Resource(resource).DoRaw(w.Context())
 		if err == nil {
 			err = json.Unmarshal(body, &list)
 		}
