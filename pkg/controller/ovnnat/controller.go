@@ -1,6 +1,7 @@
 package ovnnat
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/client-go/tools/cache"
@@ -13,6 +14,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // Names of the queues, which are also the kinds of the owners of their rows.
@@ -134,6 +136,7 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 			len(a.Status.Conditions) != len(b.Status.Conditions)
 	})
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
+		a, b = cmp.Or(util.InEffect(a), a), cmp.Or(util.InEffect(b), b)
 		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider ||
 			a.Spec.Gateway != b.Spec.Gateway
 	})
