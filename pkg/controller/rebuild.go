@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,7 +29,8 @@ func (p *process) rebuild(ctx context.Context) error {
 		return err
 	}
 	for _, s := range subnets {
-		if err := p.book.SetSubnet(subnet.Book(s, p.nb)); err != nil {
+		// The holders have their addresses by what is in effect. Without any, status was lost and the spec is all there is.
+		if err := p.book.SetSubnet(subnet.Book(cmp.Or(util.InEffect(s), s), p.nb)); err != nil {
 			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
 		}
 	}

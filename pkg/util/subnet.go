@@ -1,5 +1,7 @@
 package util
 
+import v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+
 // UnderlayMTU is the MTU in bytes of a network without tunnel header.
 const UnderlayMTU = 1500
 
@@ -20,3 +22,26 @@ func DHCPOptionsName(subnet, protocol string) string { return subnet + "/" + pro
 
 // ReasonSubnetU2OFailed stands while the router gets no address in an interconnected underlay subnet.
 const ReasonSubnetU2OFailed = "AcquireU2OAddressFailed"
+
+// InEffect is the subnet with the spec that counts for everybody but the subnet controller: the last one it accepted. An edit
+// that was not looked at yet or is refused changes nothing, also for a program that starts meanwhile, because the accepted
+// spec is in the status. It is nil for a subnet that was never accepted. Releases that kept no record are believed as they
+// were: with Validated the present spec counts. What is returned shares memory with s.
+func InEffect(s *v1.Subnet) *v1.Subnet {
+	accepted := s.Status.Accepted
+	switch {
+	case accepted == nil && !v1.IsConditionTrue(s.Status.Conditions, v1.ConditionValidated):
+		return nil
+	case accepted == nil, accepted.Generation == s.Generation:
+		return s
+	}
+	effective := *s
+	effective.Generation, effective.Spec = accepted.Generation, accepted.Spec
+	return &effective
+}
+
+// InEffectChanged says whether an update of a subnet can change what is in effect. An edit changes it when it is accepted.
+func InEffectChanged(before, after *v1.Subnet) bool {
+	a, b := InEffect(before), InEffect(after)
+	return (a == nil) != (b == nil) || a != nil && (a.UID != b.UID || a.Generation != b.Generation)
+}

@@ -26,6 +26,21 @@ func Subnet(name, vpc, cidr string, edits ...func(*v1.SubnetSpec)) *v1.Subnet {
 	return subnet
 }
 
+// Accepted marks a subnet as its controller does when it accepts the spec.
+func Accepted(s *v1.Subnet) *v1.Subnet {
+	s.Status.Accepted = &v1.AcceptedSubnet{Generation: max(s.Generation, 1), Spec: *s.Spec.DeepCopy()}
+	s.Status.Conditions = []v1.Condition{{Type: v1.ConditionValidated, Status: metav1.ConditionTrue, ObservedGeneration: max(s.Generation, 1)}}
+	return s
+}
+
+// Refused is an accepted subnet after an edit that its controller refuses.
+func Refused(s *v1.Subnet, edit func(*v1.SubnetSpec)) *v1.Subnet {
+	out := s.DeepCopy()
+	edit(&out.Spec)
+	out.Status.Conditions = []v1.Condition{{Type: v1.ConditionValidated, Status: metav1.ConditionFalse, ObservedGeneration: s.Generation + 1}}
+	return out
+}
+
 // DefaultSubnets are the objects of the cluster's own network as they are after normalisation: the default VPC, the default
 // subnet and the join subnet.
 func DefaultSubnets() (*v1.Vpc, *v1.Subnet, *v1.Subnet) {

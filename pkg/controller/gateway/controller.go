@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,8 +64,8 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 
 // subnetChanged says whether a subnet's update can change its rows. Status counts only where rows are made of it.
 func subnetChanged(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-		before.Status.ActivateGateway != after.Status.ActivateGateway || validated(before) != validated(after)
+	return util.InEffectChanged(before, after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		before.Status.ActivateGateway != after.Status.ActivateGateway
 }
 
 // nodeChanged says whether a node's update can change any gateway; kubelet writes its status every few seconds.
@@ -82,7 +82,7 @@ func (c *controller) allSubnets(*corev1.Node) []string {
 	}
 	var keys []string
 	for _, s := range list {
-		if c.applies(s) {
+		if c.applies(cmp.Or(util.InEffect(s), s)) {
 			keys = append(keys, s.Name)
 		}
 	}
@@ -124,11 +124,4 @@ func (c *controller) publish(ctx context.Context, subnet *v1.Subnet, active []ga
 // applies says whether nodes carry traffic of a subnet of the default VPC.
 func (c *controller) applies(s *v1.Subnet) bool {
 	return s.Spec.Vpc == c.DefaultVpc && s.Name != c.JoinSubnet && util.IsOvnProvider(s.Spec.Provider) && util.HasNodeGroups(s)
-}
-
-// validated says whether the subnet controller accepted the spec.
-func validated(s *v1.Subnet) bool {
-	return slices.ContainsFunc(s.Status.Conditions, func(c v1.Condition) bool {
-		return c.Type == v1.ConditionValidated && c.Status == metav1.ConditionTrue
-	})
 }

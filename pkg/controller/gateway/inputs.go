@@ -44,17 +44,18 @@ func (c *controller) gather(key string) (inputs, error) {
 	if err != nil {
 		return inputs{}, err
 	}
-	if !c.applies(subnet) {
+	effective := util.InEffect(subnet)
+	if !c.applies(cmp.Or(effective, subnet)) {
 		return inputs{}, nil
 	}
-	if !validated(subnet) {
-		return inputs{}, reconcile.Wait("subnet %s to be valid", key)
+	if effective == nil {
+		return inputs{}, reconcile.Wait("subnet %s to be accepted", key)
 	}
 	nodes, err := c.nodes.List(labels.Everything())
 	if err != nil {
 		return inputs{}, err
 	}
-	in, err := newInputs(c.DefaultVpc, subnet, nodes)
+	in, err := newInputs(c.DefaultVpc, effective, nodes)
 	if err != nil {
 		return inputs{}, err
 	}

@@ -70,7 +70,7 @@ func (c *controller) keysForIP(ip *v1.IP) []string {
 func (c *controller) keysForSubnet(subnet *v1.Subnet) []string { return c.open.in(subnet.Name) }
 
 func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || isValid(before) != isValid(after)
+	return util.InEffectChanged(before, after)
 }
 
 // keysForPod maps a pod to its reservations that could not be served.

@@ -2,13 +2,11 @@ package ip
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -34,13 +32,14 @@ func (c *controller) gather(ip *v1.IP) (inputs, error) {
 	if name == "" {
 		return in, invalid("subnet of an ip has to be set")
 	}
-	in.subnet, err = c.subnets.Get(name)
+	subnet, err := c.subnets.Get(name)
 	switch {
 	case apierrors.IsNotFound(err):
 		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which does not exist", name)
 	case err != nil:
 		return in, fmt.Errorf("subnet %s of ip %s: %w", name, ip.Name, err)
-	case !isValid(in.subnet):
+	}
+	if in.subnet = util.InEffect(subnet); in.subnet == nil {
 		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", name)
 	}
 	return in, nil
@@ -83,11 +82,4 @@ func (c *controller) pod(key string) (*corev1.Pod, error) {
 func over(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed ||
 		pod.DeletionTimestamp != nil && time.Now().After(pod.DeletionTimestamp.Time)
-}
-
-// isValid says whether the subnet controller accepted the spec.
-func isValid(s *v1.Subnet) bool {
-	return slices.ContainsFunc(s.Status.Conditions, func(c v1.Condition) bool {
-		return c.Type == v1.ConditionValidated && c.Status == metav1.ConditionTrue
-	})
 }

@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -86,6 +87,7 @@ func namespaceMatters(before, after *corev1.Namespace) bool {
 // keysForSubnet: those the subnet names or selects, those that have it now, those of its VPC, whose default subnet it may be,
 // and all for the cluster's default subnet.
 func (c *controller) keysForSubnet(s *v1.Subnet) []string {
+	s = cmp.Or(util.InEffect(s), s)
 	keys := slices.Clone(s.Spec.Namespaces)
 	if vpc, err := c.vpcs.Get(s.Spec.Vpc); err == nil {
 		keys = append(keys, vpc.Spec.Namespaces...)
@@ -104,7 +106,8 @@ func (c *controller) keysForSubnet(s *v1.Subnet) []string {
 }
 
 func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	return before.Generation != after.Generation || util.InEffectChanged(before, after) ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 }
 
 func keysForVpc(vpc *v1.Vpc) []string { return vpc.Spec.Namespaces }

@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // inputs are everything the annotations of one namespace depend on; lists are sorted by name.
@@ -32,6 +34,9 @@ func (c *controller) gather(name string) (inputs, error) {
 	var err error
 	if in.subnets, err = c.subnets.List(labels.Everything()); err != nil {
 		return in, fmt.Errorf("list subnets: %w", err)
+	}
+	for i, s := range in.subnets { // a new one counts before it is accepted: its namespaces' pods must not go elsewhere
+		in.subnets[i] = cmp.Or(util.InEffect(s), s)
 	}
 	if in.vpcs, err = c.vpcs.List(labels.Everything()); err != nil {
 		return in, fmt.Errorf("list vpcs: %w", err)

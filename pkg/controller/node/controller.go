@@ -99,7 +99,7 @@ func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 }
 
 func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || isValid(before) != isValid(after)
+	return util.InEffectChanged(before, after)
 }
 
 // keysForIP maps an IP object to the node whose join port it records.

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
@@ -32,13 +31,18 @@ func (c *controller) gather(name string) (inputs, error) {
 	if in.node, exists = c.nodes.Get(name); !exists {
 		return in, nil
 	}
-	var err error
-	in.join, err = c.subnets.Get(c.JoinSubnet)
-	if apierrors.IsNotFound(err) || err == nil && !isValid(in.join) {
+	join, err := c.subnets.Get(c.JoinSubnet)
+	if err == nil {
+		in.join = util.InEffect(join)
+	}
+	if apierrors.IsNotFound(err) || err == nil && in.join == nil {
 		return in, reconcile.Wait("subnet %s", c.JoinSubnet)
 	}
+	if err != nil {
+		return in, err
+	}
 	in.held, in.heldMAC = held(in.node, in.ip, in.join)
-	return in, err
+	return in, nil
 }
 
 // held is the node's present address by its IP object, else by its annotations; addresses that left the join CIDR are not.
@@ -57,13 +61,6 @@ func held(node *corev1.Node, ip *v1.IP, join *v1.Subnet) (addrs []netip.Addr, ma
 	}
 	addrs = slices.DeleteFunc(all, func(a netip.Addr) bool { return !util.ContainsAddr(cidrs, a) })
 	return addrs, mac
-}
-
-// isValid says whether the subnet controller accepted the spec.
-func isValid(s *v1.Subnet) bool {
-	return slices.ContainsFunc(s.Status.Conditions, func(c v1.Condition) bool {
-		return c.Type == v1.ConditionValidated && c.Status == metav1.ConditionTrue
-	})
 }
 
 // internalIPs is the comma list of a node's InternalIPs, at most one per family counts.

@@ -1,6 +1,7 @@
 package ovnnat
 
 import (
+	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -150,6 +151,7 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnSnatRule) bool { return a.Generation != b.Generation })
 	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnDnatRule) bool { return a.Generation != b.Generation })
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
+		a, b = cmp.Or(util.InEffect(a), a), cmp.Or(util.InEffect(b), b)
 		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider ||
 			a.Spec.Gateway != b.Spec.Gateway
 	})

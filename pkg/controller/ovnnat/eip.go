@@ -86,14 +86,7 @@ func (c *eipController) inSubnet(name string) []string {
 	return keys
 }
 
-func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || isValid(before) != isValid(after)
-}
-
-// isValid says whether the subnet controller accepted the spec, and so has an address book of it.
-func isValid(s *v1.Subnet) bool {
-	return v1.IsConditionTrue(s.Status.Conditions, v1.ConditionValidated)
-}
+func subnetMatters(before, after *v1.Subnet) bool { return util.InEffectChanged(before, after) }
 
 func (c *eipController) sync(ctx context.Context, name string) error {
 	eip, ok := c.own.Get(name)
@@ -151,7 +144,7 @@ func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
 		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which does not exist", name)
 	case err != nil:
 		return ipam.Lease{}, fmt.Errorf("subnet %s of ovn eip %s: %w", name, eip.Name, err)
-	case !isValid(subnet):
+	case util.InEffect(subnet) == nil: // and so without an address book
 		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", name)
 	case subnet.Spec.Vlan == "":
 		return ipam.Lease{}, reconcile.Invalid(util.ReasonEipInvalid, "subnet %s is not of an outside network: it has no vlan", name)

@@ -238,7 +238,9 @@ func (w *world) subnet(name string) (*v1.Subnet, string, error) {
 		return nil, "", absent("subnet %s, which does not exist", name)
 	case err != nil:
 		return nil, "", fmt.Errorf("subnet %s: %w", name, err)
-	case !util.IsOvnProvider(s.Spec.Provider):
+	}
+	s = cmp.Or(util.InEffect(s), s)
+	if !util.IsOvnProvider(s.Spec.Provider) {
 		return nil, "", invalid("subnet %s is not in a vpc: its provider is %s", name, s.Spec.Provider)
 	}
 	vpc := cmp.Or(s.Spec.Vpc, w.DefaultVpc)

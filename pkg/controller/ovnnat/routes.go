@@ -1,6 +1,7 @@
 package ovnnat
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -68,7 +69,7 @@ func (w *world) nextHops(vpc, external string) (v4, v6 string, err error) {
 	subnet, err := w.subnets.Get(external)
 	switch {
 	case err == nil:
-		gateway = subnet.Spec.Gateway
+		gateway = cmp.Or(util.InEffect(subnet), subnet).Spec.Gateway
 	case !apierrors.IsNotFound(err):
 		return "", "", fmt.Errorf("external subnet %s: %w", external, err)
 	}

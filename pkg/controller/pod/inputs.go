@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -158,7 +159,7 @@ func (c *controller) claiming(namespace *corev1.Namespace) ([]string, error) {
 		}
 		for _, item := range items {
 			s, ok := item.(*v1.Subnet)
-			if !ok || !s.DeletionTimestamp.IsZero() || key == bySelector && !selects(s, namespace) {
+			if !ok || !s.DeletionTimestamp.IsZero() || key == bySelector && !selects(cmp.Or(util.InEffect(s), s), namespace) {
 				continue
 			}
 			names = append(names, s.Name)
@@ -179,7 +180,7 @@ func selects(s *v1.Subnet, namespace *corev1.Namespace) bool {
 	return false
 }
 
-// named resolves subnets; those that are missing or not valid are left out as long as one remains.
+// named resolves subnets to what is in effect of them; those that are missing or were never accepted are left out as long as one remains.
 func (c *controller) named(names ...string) ([]*v1.Subnet, error) {
 	var (
 		subnets []*v1.Subnet
@@ -195,12 +196,12 @@ func (c *controller) named(names ...string) ([]*v1.Subnet, error) {
 			why = unavailable([]string{name}, "subnet %s does not exist", name)
 		case err != nil:
 			return nil, err
-		case !isValid(subnet):
+		case util.InEffect(subnet) == nil:
 			why = unavailable([]string{name}, "subnet %s is not ready", name)
 		case !subnet.DeletionTimestamp.IsZero():
 			why = unavailable([]string{name}, "subnet %s is being deleted", name)
 		default:
-			subnets = append(subnets, subnet)
+			subnets = append(subnets, util.InEffect(subnet))
 		}
 	}
 	if len(subnets) > 0 {

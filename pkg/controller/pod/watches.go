@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -73,8 +73,9 @@ func index[T any](loop *reconcile.Loop, informer cache.SharedIndexInformer, name
 
 // namespacesOf are the index keys of a subnet.
 func namespacesOf(s *v1.Subnet) []string {
-	keys := slices.Clone(s.Spec.Namespaces)
-	if len(s.Spec.NamespaceSelectors) > 0 {
+	spec := &cmp.Or(util.InEffect(s), s).Spec
+	keys := slices.Clone(spec.Namespaces)
+	if len(spec.NamespaceSelectors) > 0 {
 		keys = append(keys, bySelector)
 	}
 	return keys
@@ -116,10 +117,11 @@ func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 
 // vlansOfSubnet are the index keys of a subnet.
 func vlansOfSubnet(s *v1.Subnet) []string {
-	if s.Spec.Vlan == "" {
+	vlan := cmp.Or(util.InEffect(s), s).Spec.Vlan
+	if vlan == "" {
 		return nil
 	}
-	return []string{s.Spec.Vlan}
+	return []string{vlan}
 }
 
 // keysForVlan maps a Vlan to the pods that wait, perhaps for it, and to those in its subnets, which are told what it is.
@@ -141,19 +143,7 @@ func vlanMatters(before, after *v1.Vlan) bool {
 	return before.UID != after.UID || before.Spec.ID != after.Spec.ID || before.Spec.Provider != after.Spec.Provider
 }
 
-func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation || isValid(before) != isValid(after)
-}
-
-// isValid says whether the subnet controller accepted the spec.
-func isValid(s *v1.Subnet) bool {
-	for _, c := range s.Status.Conditions {
-		if c.Type == v1.ConditionValidated {
-			return c.Status == metav1.ConditionTrue
-		}
-	}
-	return false
-}
+func subnetMatters(before, after *v1.Subnet) bool { return util.InEffectChanged(before, after) }
 
 // keysForSet maps a StatefulSet to the pods it had whose addresses are kept.
 func (c *controller) keysForSet(set *appsv1.StatefulSet) []string {

@@ -119,23 +119,26 @@ func precedes(a, b *v1.Subnet) bool {
 	return a.Name < b.Name
 }
 
-// standing is 2 for a subnet whose present spec is accepted, 1 for one that was accepted before, 0 for a new or refused one.
+// standing is 2 for a subnet whose present spec is in effect, 1 for one of which another spec is, 0 for one never accepted.
 func standing(s *v1.Subnet) int {
-	c := v1.FindCondition(s.Status.Conditions, v1.ConditionValidated)
+	effective := util.InEffect(s)
 	switch {
-	case c == nil || c.Status != metav1.ConditionTrue:
+	case effective == nil:
 		return 0
-	case c.ObservedGeneration == s.Generation:
+	case effective == s:
 		return 2
 	}
 	return 1
 }
 
-// nodeConflict: a new overlay subnet of the default VPC must not hide a node. A subnet that is in place is not refused for
+// nodeConflict: a new prefix of the overlay of the default VPC must not hide a node. One that is in place is not refused for
 // a node that comes later; that is told on the node.
 func nodeConflict(in inputs) error {
 	s := in.subnet
-	if s.Spec.Vpc != in.config.DefaultVpc || s.Spec.Vlan != "" || standing(s) > 0 {
+	if s.Spec.Vpc != in.config.DefaultVpc || s.Spec.Vlan != "" {
+		return nil
+	}
+	if e := util.InEffect(s); e != nil && e.Spec.Vlan == "" && e.Spec.CIDRBlock == s.Spec.CIDRBlock {
 		return nil
 	}
 	prefixes, err := util.ParseCIDRs(s.Spec.CIDRBlock)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,22 +113,47 @@ func (c *controller) reconcile(ctx context.Context, name string) error {
 		if written, err := c.own.Patch(ctx, in.subnet, normal); err != nil || written != in.subnet {
 			return err // the watch brings the key back for the rest
 		}
+		err = c.accept(in)
+	}
+	if err == nil {
 		err = c.render(ctx, in)
 	}
-	return c.publish(ctx, in, err)
+	if err := c.publish(ctx, in, err); err != nil {
+		if _, refused := reconcile.AsInvalid(err); refused {
+			return cmp.Or(c.keep(ctx, in.subnet), err)
+		}
+		return err
+	}
+	return nil
 }
 
-// render makes IPAM and the rows agree with an accepted spec.
-func (c *controller) render(ctx context.Context, in inputs) error {
+// accept says why the spec cannot come into effect.
+func (c *controller) accept(in inputs) error {
 	if err := validate(in.subnet, c.Config); err != nil {
 		return err
 	}
 	if err := conflicts(in); err != nil {
 		return err
 	}
-	if _, err := rows(in); err != nil { // what no address changes about
+	_, err := rows(in) // what no address changes about
+	return err
+}
+
+// keep restores what is in effect of a subnet whose edit is refused.
+func (c *controller) keep(ctx context.Context, s *v1.Subnet) error {
+	effective := util.InEffect(s)
+	if effective == nil || effective == s {
+		return nil
+	}
+	in, err := c.inputsOf(effective)
+	if err != nil {
 		return err
 	}
+	return c.render(ctx, in)
+}
+
+// render makes IPAM and the rows agree with an accepted spec.
+func (c *controller) render(ctx context.Context, in inputs) error {
 	if err := c.IPAM.SetSubnet(addresses(in)); err != nil {
 		return fmt.Errorf("addresses of subnet %s: %w", in.subnet.Name, err)
 	}
@@ -219,9 +245,17 @@ func (c *controller) publish(ctx context.Context, in inputs, outcome error) erro
 	if !tell {
 		return outcome
 	}
+	leaving := !in.subnet.DeletionTimestamp.IsZero()
+	if leaving && !verdict.Invalid { // a deletion accepts nothing that was refused before
+		effective := util.InEffect(in.subnet)
+		verdict.Invalid = effective == nil || !reflect.DeepEqual(effective.Spec, in.subnet.Spec)
+	}
 	wanted := *in.subnet.Status.DeepCopy()
 	if !verdict.Invalid {
 		wanted = status(in, c.facts(in))
+	}
+	if !verdict.Invalid && !leaving {
+		wanted.Accepted = &v1.AcceptedSubnet{Generation: in.subnet.Generation, Spec: in.subnet.Spec}
 	}
 	reconcile.SetOutcome(&wanted.Conditions, in.subnet.Generation, verdict, metav1.Now())
 	wrote, err := c.own.PatchStatus(ctx, in.subnet, in.subnet.Status, wanted)

@@ -1,6 +1,7 @@
 package subnet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,10 +38,11 @@ type Config struct {
 type inputs struct {
 	config Config
 	// subnet is nil when the object is gone.
-	subnet   *v1.Subnet
-	siblings []*v1.Subnet // others that could want the same, by name
-	join     *v1.Subnet   // nil when it does not exist (yet)
-	vpcs     []*v1.Vpc    // all, by name
+	subnet *v1.Subnet
+	// siblings are others that could want the same, by name, with the spec they have and with the one in effect.
+	siblings []*v1.Subnet
+	join     *v1.Subnet // nil when it does not exist (yet)
+	vpcs     []*v1.Vpc  // all, by name
 	nodes    []*corev1.Node
 	uplink   uplink
 	// portMAC is the MAC that the router's port has in the database, of whatever installation; "" when there is no port.
@@ -62,20 +64,33 @@ func (c *controller) gather(name string) (inputs, error) {
 	if !ok {
 		return in, nil
 	}
-	in.subnet = own
+	return c.inputsOf(own)
+}
+
+// inputsOf are the inputs of a subnet with the spec it has, the present one or the one in effect.
+func (c *controller) inputsOf(own *v1.Subnet) (inputs, error) {
+	in := inputs{config: c.Config, subnet: own}
+	name := own.Name
 	all, err := c.subnets.List(labels.Everything())
 	if err != nil {
 		return in, fmt.Errorf("list subnets: %w", err)
 	}
 	for _, s := range all {
+		effective := util.InEffect(s)
 		if s.Name == c.JoinSubnet {
-			in.join = s
+			in.join = cmp.Or(effective, s)
 		}
-		if s.Name != name && (sameNetwork(s, in.subnet) || s.Spec.ExternalEgressGateway != "") {
+		if s.Name == name {
+			continue
+		}
+		if related(s, own) {
 			in.siblings = append(in.siblings, s)
 		}
+		if effective != nil && effective != s && related(effective, own) { // an edit that is refused gives nothing free
+			in.siblings = append(in.siblings, effective)
+		}
 	}
-	slices.SortFunc(in.siblings, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(in.siblings, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
 	if in.vpcs, err = c.vpcs.List(labels.Everything()); err != nil {
 		return in, fmt.Errorf("list vpcs: %w", err)
 	}
@@ -87,6 +102,11 @@ func (c *controller) gather(name string) (inputs, error) {
 	in.portMAC = portMAC(own, c.NB)
 	in.uplink, err = c.uplinkOf(own)
 	return in, err
+}
+
+// related says whether two subnets could want the same.
+func related(other, s *v1.Subnet) bool {
+	return sameNetwork(other, s) || other.Spec.ExternalEgressGateway != ""
 }
 
 // portMAC reads the MAC of the subnet's router port. In a subnet without one, a port of that name has an address of the

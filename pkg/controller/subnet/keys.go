@@ -57,7 +57,7 @@ func subnetMatters(before, after *v1.Subnet) bool {
 	return before.Generation != after.Generation ||
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		!slices.Equal(before.Finalizers, after.Finalizers) ||
-		standing(before) != standing(after) ||
+		util.InEffectChanged(before, after) ||
 		before.Status.ActivateGateway != after.Status.ActivateGateway
 }
 

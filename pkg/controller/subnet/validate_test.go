@@ -114,14 +114,20 @@ func aged(s *v1.Subnet, second int64) *v1.Subnet {
 	return s
 }
 
-// accepted marks a subnet as valid at a generation of its own, or at the one before.
+// accepted marks a subnet as accepted at its present generation, or at the one before.
 func accepted(s *v1.Subnet, present bool) *v1.Subnet {
 	s.Generation = 5
-	c := v1.Condition{Type: v1.ConditionValidated, Status: metav1.ConditionTrue, ObservedGeneration: 4}
+	s.Status.Accepted = &v1.AcceptedSubnet{Generation: 4, Spec: s.Spec}
 	if present {
-		c.ObservedGeneration = 5
+		s.Status.Accepted.Generation = 5
 	}
-	s.Status.Conditions = []v1.Condition{c}
+	return s
+}
+
+// edited is an accepted subnet whose spec was changed since.
+func edited(s *v1.Subnet, edit func(*v1.SubnetSpec)) *v1.Subnet {
+	s = accepted(s, false)
+	edit(&s.Spec)
 	return s
 }
 
@@ -179,6 +185,7 @@ func TestConflicts(t *testing.T) {
 		{"node inside", controllertest.Subnet("s", util.DefaultVpc, "10.0.1.0/24"), nil, node, "conflicts with address 10.0.1.77 of node node1"},
 		{"ipv6 node inside", controllertest.Subnet("s", util.DefaultVpc, "fd00::/64"), nil, node, "conflicts with address fd00::77 of node node1"},
 		{"node inside a subnet in place", accepted(controllertest.Subnet("s", util.DefaultVpc, "10.0.1.0/24"), false), nil, node, ""},
+		{"node inside an edited prefix", edited(controllertest.Subnet("s", util.DefaultVpc, "10.0.9.0/24"), func(s *v1.SubnetSpec) { s.CIDRBlock = "10.0.1.0/24" }), nil, node, "conflicts with address 10.0.1.77 of node node1"},
 		{"node inside an underlay", controllertest.Subnet("s", util.DefaultVpc, "10.0.1.0/24", func(s *v1.SubnetSpec) { s.Vlan = "v1" }), nil, node, ""},
 		{"unknown vpc", controllertest.Subnet("s", "nowhere", "10.0.1.0/24"), nil, nil, "vpc nowhere does not exist"},
 		{"name of a vpc", aged(controllertest.Subnet("vpc2", "vpc1", "10.0.1.0/24"), 99), nil, nil, "cannot have the same name"},

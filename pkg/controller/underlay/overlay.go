@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,7 +23,9 @@ type overlays struct {
 func newOverlays(deps Deps, sources Sources) *reconcile.Loop {
 	c := &overlays{Deps: deps, subnets: sources.Subnets.Informer().GetIndexer()}
 	loop := reconcile.New(OverlayName, 1, c.sync)
-	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return []string{s.Spec.Vpc} }, specMatters)
+	reconcile.Watch(loop, sources.Subnets, func(s *v1.Subnet) []string { return []string{s.Spec.Vpc} }, func(before, after *v1.Subnet) bool {
+		return specMatters(before, after) || util.InEffectChanged(before, after)
+	})
 	deps.NB.OnDrift(OverlayName, loop.Add)
 	return loop
 }
@@ -40,7 +43,7 @@ func overlaySets(vpc string, subnets []*v1.Subnet) []ovs.Row {
 	sets := map[string][]string{"ip4": nil, "ip6": nil}
 	referred := false
 	for _, s := range subnets {
-		spec := &s.Spec
+		spec := &cmp.Or(util.InEffect(s), s).Spec
 		if !util.IsOvnProvider(spec.Provider) {
 			continue
 		}

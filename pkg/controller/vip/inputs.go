@@ -44,15 +44,15 @@ func (c *controller) gather(vip *v1.Vip) (inputs, error) {
 	if vip.Spec.Subnet == "" {
 		return in, invalid("subnet of a vip has to be set")
 	}
-	var err error
-	in.subnet, err = c.subnets.Get(vip.Spec.Subnet)
+	subnet, err := c.subnets.Get(vip.Spec.Subnet)
 	switch {
 	case apierrors.IsNotFound(err):
 		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which does not exist", vip.Spec.Subnet)
 	case err != nil:
 		return in, fmt.Errorf("subnet %s of vip %s: %w", vip.Spec.Subnet, vip.Name, err)
-	case !v1.IsConditionTrue(in.subnet.Status.Conditions, v1.ConditionValidated):
-		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", in.subnet.Name)
+	}
+	if in.subnet = util.InEffect(subnet); in.subnet == nil {
+		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", vip.Spec.Subnet)
 	}
 	port := util.RouterPortName(cmp.Or(in.subnet.Spec.Vpc, c.DefaultVpc), in.subnet.Name)
 	mac, _ := c.NB.RouterPortMAC(port)
@@ -115,10 +115,7 @@ func podMatters(before, after *corev1.Pod) bool {
 		!labels.Equals(before.Labels, after.Labels) || before.Status.Phase != after.Status.Phase
 }
 
-func subnetMatters(before, after *v1.Subnet) bool {
-	return before.Generation != after.Generation ||
-		v1.IsConditionTrue(before.Status.Conditions, v1.ConditionValidated) != v1.IsConditionTrue(after.Status.Conditions, v1.ConditionValidated)
-}
+func subnetMatters(before, after *v1.Subnet) bool { return util.InEffectChanged(before, after) }
 
 func bySubnet(object any) ([]string, error) {
 	if vip, ok := object.(*v1.Vip); ok && vip.Spec.Subnet != "" {

@@ -235,6 +235,12 @@ type SubnetStatus struct {
 	// +patchStrategy=merge
 	Conditions []Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
+	// Accepted is the last spec that was accepted. It stays in effect while a later one is looked at or refused.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Accepted *AcceptedSubnet `json:"accepted,omitempty"`
+
 	// V4AvailableIPs counts the IPv4 addresses that can still be given.
 	V4AvailableIPs BigInt `json:"v4availableIPs"`
 	// V4AvailableIPRange lists the IPv4 addresses that can still be given, as first-last separated by commas.
@@ -270,6 +276,14 @@ type SubnetStatus struct {
 	McastQuerierIP string `json:"mcastQuerierIP"`
 	// McastQuerierMAC is the source MAC of multicast queries.
 	McastQuerierMAC string `json:"mcastQuerierMAC"`
+}
+
+// AcceptedSubnet is a spec that the controller accepted.
+type AcceptedSubnet struct {
+	// Generation is the metadata.generation of the object that had it.
+	Generation int64 `json:"generation"`
+	// Spec is what was accepted. Its schema is not repeated: it passed as the object's spec.
+	Spec SubnetSpec `json:"spec"`
 }
 
 // NatOutgoingPolicyRuleStatus is a rule in effect.

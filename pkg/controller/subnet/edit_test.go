@@ -1,0 +1,78 @@
+package subnet
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
+	"github.com/kubeovn/kube-ovn/pkg/util"
+)
+
+// edit changes the spec of a stored subnet.
+func (w *world) edit(s *v1.Subnet, change func(*v1.SubnetSpec)) {
+	stored := controllertest.Stored(w.Fixture, s)
+	change(&stored.Spec)
+	w.Update(stored)
+}
+
+func cidr(text string) func(*v1.SubnetSpec) {
+	return func(s *v1.SubnetSpec) { s.CIDRBlock, s.Gateway, s.ExcludeIps = text, "", nil }
+}
+
+// While an edit is refused, what was accepted stays in effect: its rows are restored when they get lost, its prefix is given
+// to nobody else, and the status tells it to everybody. It stays refused when the subnet is deleted.
+func TestRefusedEditKeepsTheAcceptedSpec(t *testing.T) {
+	one, two := controllertest.Subnet("one", "vpc1", "10.0.1.0/24"), controllertest.Subnet("two", "vpc1", "10.0.2.0/24")
+	w := started(t, one, two)
+	accepted := controllertest.Stored(w.Fixture, one)
+	rows := w.Dump()
+	w.edit(one, cidr("10.0.0.0/16"))
+	w.waitReason(one, metav1.ConditionFalse, util.ReasonSubnetInvalid)
+	w.Settle()
+	w.WaitDump(rows)
+	got := controllertest.Stored(w.Fixture, one)
+	if e := util.InEffect(got); e.Spec.CIDRBlock != "10.0.1.0/24" || e.Generation != accepted.Generation || got.Status.V4AvailableIPs.String() != "253" {
+		t.Errorf("in effect are %+v of generation %d", e.Spec, e.Generation)
+	}
+	w.edit(one, cidr("10.0.2.0/24")) // what is in effect of it is free for nobody
+	w.waitReason(one, metav1.ConditionFalse, util.ReasonSubnetInvalid)
+	newcomer := controllertest.Subnet("three", "vpc1", "10.0.1.0/25")
+	w.Create(newcomer)
+	w.waitReason(newcomer, metav1.ConditionFalse, util.ReasonSubnetInvalid)
+	if message := w.ready(newcomer).Message; !strings.Contains(message, "conflict with subnet one cidr 10.0.1.0/24") {
+		t.Errorf("message %q", message)
+	}
+	w.Delete(newcomer)
+	w.Eventually("the newcomer is gone", func() bool { return !w.Exists(newcomer) })
+
+	w.Restart(w.build)
+	w.Settle()
+	w.WaitDump(rows)
+	w.Empty()
+	w.WaitDump(rows)
+
+	w.use(t, "one", "a.ns", "10.0.1.2")
+	w.Delete(one)
+	w.waitReason(one, metav1.ConditionFalse, util.ReasonSubnetInUse)
+	got = controllertest.Stored(w.Fixture, one)
+	if e := util.InEffect(got); e.Spec.CIDRBlock != "10.0.1.0/24" || v1.IsConditionTrue(got.Status.Conditions, v1.ConditionValidated) {
+		t.Errorf("the deletion accepted the refused edit: %+v", got.Status)
+	}
+}
+
+// An accepted edit is in effect with one status write, and a refused one heals when what it was refused for goes.
+func TestAcceptedEdit(t *testing.T) {
+	one, two := controllertest.Subnet("one", "vpc1", "10.0.1.0/24"), controllertest.Subnet("two", "vpc1", "10.0.2.0/24")
+	w := started(t, one, two)
+	w.edit(one, cidr("10.0.0.0/16"))
+	w.waitReason(one, metav1.ConditionFalse, util.ReasonSubnetInvalid)
+	w.Delete(two)
+	w.waitReason(one, metav1.ConditionTrue, util.ReasonSubnetPublic)
+	got := controllertest.Stored(w.Fixture, one)
+	if got.Status.Accepted.Spec.CIDRBlock != "10.0.0.0/16" || got.Status.Accepted.Generation != got.Generation {
+		t.Errorf("accepted is %+v", got.Status.Accepted)
+	}
+}

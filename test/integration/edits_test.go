@@ -1,0 +1,99 @@
+//go:build integration
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/test/integration/testbed"
+)
+
+// editSubnet merges fields into the spec of a subnet.
+func (w *world) editSubnet(name string, fields map[string]any) {
+	w.Helper()
+	patch, err := json.Marshal(map[string]any{"spec": fields})
+	if err != nil {
+		w.Fatal(err)
+	}
+	if _, err := plane.OVN.KubeovnV1().Subnets().Patch(w.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// mustCreateSubnet makes a subnet that the API server takes.
+func (w *world) mustCreateSubnet(name, vpc, cidr string, edits ...func(*v1.SubnetSpec)) {
+	w.Helper()
+	if err := w.createSubnet(name, vpc, cidr, edits...); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// TestRefusedEdit shows that a refused edit of a subnet is told on the subnet and changes nothing else, neither for the
+// present controller nor for the next one, and that the network goes on with what is in effect.
+func TestRefusedEdit(t *testing.T) {
+	const running = 30
+	w, c := converged(t, 2)
+	w.mustCreateSubnet("other", "", "10.60.5.0/24")
+	w.mustCreateSubnet("central", "", "10.60.0.0/24", func(s *v1.SubnetSpec) { s.GatewayType, s.GatewayNode = "centralized", "node1" })
+	w.waitSubnet("other")
+	w.waitSubnet("central")
+	for i := range running {
+		w.createPod(testbed.Pod("default", fmt.Sprintf("c%d", i), "node1", "ovn.kubernetes.io/logical_switch", "central"))
+	}
+	w.waitPods("default", running)
+	w.settle()
+	rows, writes, syncs := w.rows(), plane.Writes(t), c.Syncs("pod")
+
+	w.editSubnet("central", map[string]any{"cidrBlock": "10.60.0.0/16", "gatewayType": "distributed"})
+	w.waitRefused("central", "conflict with subnet other")
+	w.settle()
+	w.waitRows(rows)
+	if added := plane.Writes(t).Since(writes); added.Total() > 4 { // our patch, its normal form, the status, the event
+		t.Errorf("API writes: %v", added)
+	}
+	if n := c.Syncs("pod") - syncs; n > 0 {
+		t.Errorf("%d syncs of pods", n)
+	}
+	quiet := func(when string) {
+		t.Helper()
+		for _, pod := range w.pods("default") {
+			if told := w.events(pod.Name); len(told) > 0 {
+				t.Fatalf("%s: pod %s was told %q", when, pod.Name, told)
+			}
+			if cidr := pod.Annotations["ovn.kubernetes.io/cidr"]; cidr != "10.60.0.0/24" {
+				t.Fatalf("%s: pod %s has cidr %s", when, pod.Name, cidr)
+			}
+		}
+	}
+	quiet("refused")
+
+	c.Stop()
+	c = w.start("controller-0")
+	w.passed(c, running)
+	w.settle()
+	w.waitRows(rows)
+	quiet("restarted")
+	w.createPod(testbed.Pod("default", "late", "node1", "ovn.kubernetes.io/logical_switch", "central"))
+	if got := address(w.waitPod("default", "late")); !strings.HasPrefix(got, "10.60.0.") {
+		t.Errorf("a new pod got %s", got)
+	}
+
+	w.editSubnet("central", map[string]any{"cidrBlock": "10.60.0.0/23", "gatewayType": "distributed"})
+	w.waitSubnet("central")
+	w.eventually("the accepted edit reaches the pods", func() error {
+		for _, pod := range w.pods("default") {
+			if cidr := pod.Annotations["ovn.kubernetes.io/cidr"]; cidr != "10.60.0.0/23" {
+				return fmt.Errorf("pod %s has cidr %s", pod.Name, cidr)
+			}
+		}
+		return nil
+	})
+	w.checkNorthd()
+}
