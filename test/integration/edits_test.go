@@ -22,7 +22,7 @@ func (w *world) editSubnet(name string, fields map[string]any) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if _, err := plane.OVN.KubeovnV1().Subnets().Patch(w.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	if _, err := w.plane.OVN.KubeovnV1().Subnets().Patch(w.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -49,13 +49,13 @@ func TestRefusedEdit(t *testing.T) {
 	}
 	w.waitPods("default", running)
 	w.settle()
-	rows, writes, syncs := w.rows(), plane.Writes(t), c.Syncs("pod")
+	rows, writes, syncs := w.rows(), w.plane.Writes(t), c.Syncs("pod")
 
 	w.editSubnet("central", map[string]any{"cidrBlock": "10.60.0.0/16", "gatewayType": "distributed"})
 	w.waitRefused("central", "conflict with subnet other")
 	w.settle()
 	w.waitRows(rows)
-	if added := plane.Writes(t).Since(writes); added.Total() > 4 { // our patch, its normal form, the status, the event
+	if added := w.plane.Writes(t).Since(writes); added.Total() > 4 { // our patch, its normal form, the status, the event
 		t.Errorf("API writes: %v", added)
 	}
 	if n := c.Syncs("pod") - syncs; n > 0 {

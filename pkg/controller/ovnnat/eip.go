@@ -146,7 +146,7 @@ func (c *eipController) claim(eip *v1.OvnEip) (ipam.Lease, error) {
 		return ipam.Lease{}, fmt.Errorf("subnet %s of ovn eip %s: %w", name, eip.Name, err)
 	case util.InEffect(subnet) == nil: // and so without an address book
 		return ipam.Lease{}, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", name)
-	case subnet.Spec.Vlan == "":
+	case util.InEffect(subnet).Spec.Vlan == "":
 		return ipam.Lease{}, reconcile.Invalid(util.ReasonEipInvalid, "subnet %s is not of an outside network: it has no vlan", name)
 	}
 	addresses, err := util.ParseAddrs(util.JoinDual(eip.Spec.V4Ip, eip.Spec.V6Ip))
