@@ -88,7 +88,7 @@ func (r *raw) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.config.SetVxlanTxOff, "set-vxlan-tx-off", false, "Switch transmit checksums off on the kernel's VXLAN device.")
 	fs.BoolVar(&r.config.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface: no ovn0 check, no rules, no node condition.")
 	fs.BoolVar(&r.node.MACLearningFallback, "mac-learning-fallback", false, "Let provider bridges learn MACs where OVN's flows do not decide.")
-	fs.StringVar(&r.config.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
+	fs.String("external-gateway-config-ns", "kube-system", "Accepted; the controller reads the ConfigMap "+util.ExternalGatewayConfig+".")
 	fs.StringVar(&r.node.GatewaySwitch, "external-gateway-switch", util.ExternalGatewaySwitch, "Network of the external gateway; its bridge is br-<network>.")
 	fs.StringVar(&r.nodeName, "node-name", "", "Name of this node; NODE_NAME of the environment wins.")
 	for name, value := range later {

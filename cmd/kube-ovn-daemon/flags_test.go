@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 		"router": c.Node.ClusterRouter, "switch": c.Node.NodeSwitch, "type": c.Node.NetworkType, "csum": c.Node.EncapChecksum,
 		"dpdk": c.Node.DPDKIface, "port": c.Serving.Port, "metrics": c.Serving.Metrics, "pprof": c.Serving.Pprof, "addresses": len(c.Serving.Addresses),
 		"services": c.ServiceCIDRs[0].String(), "ovs": o.ovsEndpoint, "arp": c.DetectConflicts, "mirror": c.MirrorIface, "unused": len(o.unused),
-		"gateway": c.GatewayConfigNamespace + " " + c.Node.GatewaySwitch, "fallback": c.Node.MACLearningFallback,
+		"gateway": c.Node.GatewaySwitch, "fallback": c.Node.MACLearningFallback,
 		"ips": c.Node.PodIPs[1].String(),
 	}
 	want := map[string]any{
@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		"conf":   "/etc/cni/net.d /kube-ovn/01-kube-ovn.conflist 01-kube-ovn.conflist",
 		"router": "ovn-cluster", "switch": "join", "type": "geneve", "csum": true, "dpdk": "br-phy", "port": 10665, "metrics": true, "pprof": false,
 		"addresses": 0, "services": "10.96.0.0/12", "ovs": "unix:/run/openvswitch/db.sock", "arp": true, "mirror": "mirror0", "unused": 0,
-		"gateway": "kube-system external", "fallback": false,
+		"gateway": "external", "fallback": false,
 		"ips": "fd00::1",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -72,7 +72,7 @@ func TestAllFlags(t *testing.T) {
 		o.ovsEndpoint != "unix:/o" || !slices.Equal(c.Serving.Addresses, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 		t.Errorf("options %+v", o)
 	}
-	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.GatewayConfigNamespace != "net" || c.Pod.String() != "ns/p" || c.SysctlDir != "/host/net" {
+	if !c.Node.MACLearningFallback || c.Node.GatewaySwitch != "external204" || c.Pod.String() != "ns/p" || c.SysctlDir != "/host/net" {
 		t.Errorf("options of networks %+v", o)
 	}
 	want := []string{"--default-interface-name", "--enable-tproxy", "--ovs-vsctl-concurrency"}

@@ -33,8 +33,6 @@ type Config struct {
 	NonPrimary bool
 	// SysctlDir is where /proc/sys/net can be written; "": there.
 	SysctlDir string
-	// GatewayConfigNamespace holds the ConfigMap of the external gateway.
-	GatewayConfigNamespace string
 	// Pod is this daemon's own; its annotations tell what is wrong with provider networks. Empty outside of a cluster.
 	Pod     types.NamespacedName
 	Serving Serving

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
+	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/bridge"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/node"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
@@ -28,19 +29,25 @@ func (d *Daemon) gatherNetworks(in *node.Inputs) (err error) {
 	if in.Vlans, err = d.watches.vlans.Lister().List(labels.Everything()); err != nil {
 		return fmt.Errorf("list VLANs: %w", err)
 	}
-	config, err := d.watches.configs.Lister().ConfigMaps(d.cfg.GatewayConfigNamespace).Get(util.ExternalGatewayConfig)
+	vpc, err := d.watches.vpcs.Lister().Get(d.cfg.Node.ClusterRouter)
 	switch {
 	case err == nil:
-		// An empty ConfigMap is one, too.
-		in.Gateway = map[string]string{}
-		for k, v := range config.Data {
-			in.Gateway[k] = v
-		}
+		in.Gateway = gatewayOf(vpc)
 	case !apierrors.IsNotFound(err):
-		return fmt.Errorf("get ConfigMap %s: %w", util.ExternalGatewayConfig, err)
+		return fmt.Errorf("get vpc %s: %w", d.cfg.Node.ClusterRouter, err)
 	}
 	in.Facts.Networks = d.networkKeys()
 	return nil
+}
+
+// gatewayOf is what the controller has put in effect for the external gateway of the default VPC; nil while a VPC that is
+// connected does not say how.
+func gatewayOf(vpc *kubeovnv1.Vpc) *util.ExternalGateway {
+	settings, on := util.DecodeExternalGateway(vpc.Annotations)
+	if !on && vpc.Spec.EnableExternal {
+		return nil
+	}
+	return &settings
 }
 
 func (d *Daemon) networkKeys() node.Networks {

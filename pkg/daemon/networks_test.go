@@ -30,7 +30,7 @@ func newUnderlay(t *testing.T, nics ...string) *machine {
 	})
 	m := newMachine(t)
 	m.cfg.Pod = types.NamespacedName{Namespace: "kube-system", Name: "kube-ovn-cni-x"}
-	m.cfg.GatewayConfigNamespace, m.cfg.Node.GatewaySwitch = "kube-system", "external"
+	m.cfg.Node.GatewaySwitch = "external"
 	for _, nic := range nics {
 		m.nic(nic)
 	}
@@ -86,16 +86,25 @@ func (m *machine) deleteProvider(name string) {
 	m.must(m.ovn.KubeovnV1().ProviderNetworks().Delete(m.background(), name, metav1.DeleteOptions{}))
 }
 
-// gateway writes the ConfigMap of the external gateway.
+// gateway is what the controller does with the ConfigMap of the external gateway. nic "" is a ConfigMap without one.
 func (m *machine) gateway(enable, nic string) {
 	m.t.Helper()
-	config := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: util.ExternalGatewayConfig},
-		Data:       map[string]string{"enable-external-gw": enable, "external-gw-nic": nic},
+	vpc := &kubeovnv1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: m.cfg.Node.ClusterRouter}}
+	if enable == "true" {
+		vpc.Spec.EnableExternal = true
+		vpc.Annotations = map[string]string{
+			util.ExternalGatewayInEffect: util.EncodeExternalGateway(map[string]string{"enable-external-gw": enable, "external-gw-nic": nic}),
+		}
 	}
-	api := m.kube.CoreV1().ConfigMaps("kube-system")
-	if _, err := api.Update(m.background(), config, metav1.UpdateOptions{}); err != nil {
-		_, err = api.Create(m.background(), config, metav1.CreateOptions{})
+	m.vpc(vpc)
+}
+
+// vpc writes the default VPC.
+func (m *machine) vpc(vpc *kubeovnv1.Vpc) {
+	m.t.Helper()
+	api := m.ovn.KubeovnV1().Vpcs()
+	if _, err := api.Update(m.background(), vpc, metav1.UpdateOptions{}); err != nil {
+		_, err = api.Create(m.background(), vpc, metav1.CreateOptions{})
 		m.must(err)
 	}
 }
@@ -423,8 +432,6 @@ func TestS090ExternalGatewayBridge(t *testing.T) {
 	off("the label is false")
 	label("true")
 	m.mappings("external:br-external")
-	m.must(m.kube.CoreV1().ConfigMaps("kube-system").Delete(m.background(), util.ExternalGatewayConfig, metav1.DeleteOptions{}))
-	off("the ConfigMap is gone")
 
 	t.Log("a provider network takes the NIC over, and gives it back")
 	m.gateway("true", "eth5")
@@ -435,6 +442,66 @@ func TestS090ExternalGatewayBridge(t *testing.T) {
 	m.deleteProvider("p")
 	m.mappings("external:br-external")
 	m.labels()
+	m.whole()
+}
+
+// What works outlives settings that are broken, lost or not known yet, and a daemon that starts meanwhile.
+func TestExternalGatewayOutlivesItsSettings(t *testing.T) {
+	m := newUnderlay(t, "eth5")
+	m.editNode(func(n *corev1.Node) { metav1.SetMetaDataLabel(&n.ObjectMeta, util.ExternalGWLabel, "true") })
+	m.gateway("true", "eth5")
+	m.start()
+	m.awaitReady()
+	m.mappings("external:br-external")
+	m.underlay("ovn-external", "external", "under1", 0)
+	m.patched("ovn-external", "br-external")
+	bridge := m.Vsctl("get", "bridge", "br-external", "_uuid")
+	stays := func() {
+		t.Helper()
+		m.mappings("external:br-external")
+		m.patched("ovn-external", "br-external")
+		if got := m.Vsctl("get", "bridge", "br-external", "_uuid"); got != bridge {
+			t.Errorf("bridge %s was %s", got, bridge)
+		}
+		if got := m.Vsctl("list-ports", "br-external"); !strings.Contains(got, "eth5") {
+			t.Errorf("ports of br-external: %s", got)
+		}
+	}
+	good := 1
+	for _, bad := range []struct {
+		nic, told string
+		lost      func()
+	}{
+		{"", "has no external-gw-nic", func() {
+			m.vpc(&kubeovnv1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: m.cfg.Node.ClusterRouter}, Spec: kubeovnv1.VpcSpec{EnableExternal: true}})
+		}},
+		{"eth6", "this node has no NIC eth6", func() {
+			m.must(m.ovn.KubeovnV1().Vpcs().Delete(m.background(), m.cfg.Node.ClusterRouter, metav1.DeleteOptions{}))
+		}},
+		{"eth1", "eth1 is the tunnel NIC, which the userspace datapath needs in bridge br-phy", func() { m.gateway("true", "eth5") }},
+	} {
+		t.Logf("settings with the NIC %q", bad.nic)
+		m.gateway("true", bad.nic)
+		m.expectEvent("Node", "node3", "InitOVSBridgeFailed", bad.told+"; eth5 stays")
+		stays()
+		bad.lost()
+		good++
+		porttest.Eventually(t, "the network is told to be connected", func() error {
+			if n := m.events("Node", "node3", "InitOVSBridgeSucceeded", "br-external"); n != good {
+				return fmt.Errorf("%d events, want %d", n, good)
+			}
+			return nil
+		})
+		stays()
+	}
+	t.Log("a daemon starts when the settings are not known")
+	m.stop()
+	m.must(m.ovn.KubeovnV1().Vpcs().Delete(m.background(), m.cfg.Node.ClusterRouter, metav1.DeleteOptions{}))
+	m.start()
+	m.awaitReady()
+	stays()
+	m.gateway("false", "")
+	m.mappings("")
 	m.whole()
 }
 

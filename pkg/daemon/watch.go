@@ -33,15 +33,15 @@ import (
 type watches struct {
 	cluster informers.SharedInformerFactory
 	local   informers.SharedInformerFactory
-	gateway informers.SharedInformerFactory // one ConfigMap
 	kubeovn externalversions.SharedInformerFactory
+	gateway externalversions.SharedInformerFactory // the default VPC
 
 	nodes     coreinformers.NodeInformer
 	pods      coreinformers.PodInformer // of this node
-	configs   coreinformers.ConfigMapInformer
 	subnets   kubeovninformers.SubnetInformer
 	providers kubeovninformers.ProviderNetworkInformer
 	vlans     kubeovninformers.VlanInformer
+	vpcs      kubeovninformers.VpcInformer        // the default one
 	services  networkinglisters.ServiceCIDRLister // nil where the API server does not have the kind
 }
 
@@ -55,20 +55,19 @@ const (
 
 // newWatches makes the caches; nothing fills them yet.
 func (d *Daemon) newWatches() *watches {
-	slim := informers.WithTransform(dropManagedFields)
+	slim, slimOVN := informers.WithTransform(dropManagedFields), externalversions.WithTransform(dropManagedFields)
 	w := &watches{
 		cluster: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim),
 		local: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", d.cfg.NodeName).String()
 		})),
-		gateway: informers.NewSharedInformerFactoryWithOptions(d.deps.Kube, 0, slim, informers.WithNamespace(d.cfg.GatewayConfigNamespace),
-			informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-				o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, util.ExternalGatewayConfig).String()
-			})),
-		kubeovn: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, externalversions.WithTransform(dropManagedFields)),
+		kubeovn: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, slimOVN),
+		gateway: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, slimOVN, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, d.cfg.Node.ClusterRouter).String()
+		})),
 	}
 	w.nodes, w.pods, w.subnets = w.cluster.Core().V1().Nodes(), w.local.Core().V1().Pods(), w.kubeovn.Kubeovn().V1().Subnets()
-	w.configs, w.providers, w.vlans = w.gateway.Core().V1().ConfigMaps(), w.kubeovn.Kubeovn().V1().ProviderNetworks(), w.kubeovn.Kubeovn().V1().Vlans()
+	w.providers, w.vlans, w.vpcs = w.kubeovn.Kubeovn().V1().ProviderNetworks(), w.kubeovn.Kubeovn().V1().Vlans(), w.gateway.Kubeovn().V1().Vpcs()
 	return w
 }
 
@@ -79,7 +78,7 @@ func (d *Daemon) fill(ctx context.Context) error {
 	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
-	_, err5 := w.configs.Informer().AddEventHandler(changed)
+	_, err5 := w.vpcs.Informer().AddEventHandler(d.onChange(vpcMatters))
 	_, err6 := w.providers.Informer().AddEventHandler(d.onChange(providerMatters))
 	_, err7 := w.vlans.Informer().AddEventHandler(d.onChange(vlanMatters))
 	_, errPods := w.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: func(old, now any) {
@@ -109,11 +108,11 @@ func (d *Daemon) fill(ctx context.Context) error {
 
 	w.cluster.Start(ctx.Done())
 	w.local.Start(ctx.Done())
-	w.gateway.Start(ctx.Done())
 	w.kubeovn.Start(ctx.Done())
+	w.gateway.Start(ctx.Done())
 	for _, synced := range []map[reflect.Type]bool{
-		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()), w.gateway.WaitForCacheSync(ctx.Done()),
-		w.kubeovn.WaitForCacheSync(ctx.Done()),
+		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()),
+		w.kubeovn.WaitForCacheSync(ctx.Done()), w.gateway.WaitForCacheSync(ctx.Done()),
 	} {
 		for kind, ok := range synced {
 			if !ok {
@@ -216,6 +215,14 @@ func vlanMatters(old, now any) bool {
 	a, ok1 := old.(*kubeovnv1.Vlan)
 	b, ok2 := now.(*kubeovnv1.Vlan)
 	return !ok1 || !ok2 || a.Spec.ID != b.Spec.ID
+}
+
+// vpcMatters leaves out all but the connection of the default VPC to the outside.
+func vpcMatters(old, now any) bool {
+	a, ok1 := old.(*kubeovnv1.Vpc)
+	b, ok2 := now.(*kubeovnv1.Vpc)
+	return !ok1 || !ok2 || a.Spec.EnableExternal != b.Spec.EnableExternal ||
+		a.Annotations[util.ExternalGatewayInEffect] != b.Annotations[util.ExternalGatewayInEffect]
 }
 
 func (d *Daemon) lookupPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {

@@ -26,7 +26,7 @@ const ExternalGatewaySwitch = "external"
 
 // Keys in external_ids that tell the daemon how a bridge came about.
 const (
-	// BridgeExchanged on a Bridge, "true": it has the name its NIC had, and the NIC that of the bridge (node.md 4.2).
+	// BridgeExchanged on a Bridge, "true": it has the name its NIC had, and the NIC that of the bridge (node.md 4.2); else "false".
 	BridgeExchanged = "exchange-link-name"
 	// IfaceVlanDevice on an Interface: the VLAN device whose addresses the internal port has taken (node.md 4.3).
 	IfaceVlanDevice = "provider-vlan-interface"

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,35 +89,50 @@ func killProcess(t *testing.T, name string) {
 	}
 }
 
-// TestDaemonRestart kills the node daemon while pods are added on its node: they come up all the same, and pods that were
-// there keep their connectivity.
+// TestDaemonRestart kills the node daemon while it adds pods: they come up all the same, and pods that were there keep their
+// connectivity. The event of a pod whose ADD got no answer shows that one was in progress; there is more than one try.
 func TestDaemonRestart(t *testing.T) {
 	apply(t, namespaceYAML("e2e-daemon")+podYAML("e2e-daemon", "old", nodes[1])+podYAML("e2e-daemon", "peer", nodes[2]))
 	addresses := ready(t, time.Minute, "e2e-daemon", "old", "peer")
-	var manifests strings.Builder
-	var names []string
-	for i := range 5 {
-		names = append(names, fmt.Sprintf("new%d", i))
-		manifests.WriteString(podYAML("e2e-daemon", names[i], nodes[1]))
-	}
-	apply(t, manifests.String())
-	eventually(t, time.Minute, "the new pods are being added", func() error {
-		if n := allocated(t, "e2e-daemon"); n < 3 {
-			return fmt.Errorf("%d have addresses", n)
+	for try := range 5 {
+		var manifests strings.Builder
+		var names []string
+		for i := range 5 {
+			names = append(names, fmt.Sprintf("new%d-%d", try, i))
+			manifests.WriteString(podYAML("e2e-daemon", names[i], nodes[1]))
 		}
-		return nil
-	})
-	if _, err := cluster.Node(t.Context(), nodes[1], "busybox", "killall", "-KILL", "kube-ovn-daemon"); err != nil {
-		t.Fatal(err)
-	}
-	if err := cluster.Ping(t.Context(), "e2e-daemon", "peer", addresses["old"]); err != nil {
-		t.Errorf("while the daemon is away: %v", err)
-	}
-	for name, address := range ready(t, 3*time.Minute, "e2e-daemon", names...) {
-		if err := cluster.Ping(t.Context(), "e2e-daemon", "peer", address); err != nil {
-			t.Errorf("%s: %v", name, err)
+		killed := make(chan error, 1)
+		go func() { killed <- killInAdd(t.Context(), nodes[1]) }()
+		apply(t, manifests.String())
+		if err := <-killed; err != nil {
+			t.Fatal(err)
 		}
+		if err := cluster.Ping(t.Context(), "e2e-daemon", "peer", addresses["old"]); err != nil {
+			t.Errorf("while the daemon is away: %v", err)
+		}
+		for name, address := range ready(t, 3*time.Minute, "e2e-daemon", names...) {
+			if err := cluster.Ping(t.Context(), "e2e-daemon", "peer", address); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if slices.ContainsFunc(names, func(name string) bool { return unanswered(t, "e2e-daemon", name) }) {
+			return
+		}
+		t.Log("the daemon was not killed in an ADD")
 	}
+	t.Error("the daemon was never killed in an ADD")
+}
+
+// killInAdd kills a node's daemon as soon as it is asked to add a pod: the CNI plugin's process lives as long as its request.
+func killInAdd(ctx context.Context, node string) error {
+	_, err := cluster.Node(ctx, node, "timeout", "60", "busybox", "sh", "-c",
+		"until busybox pidof kube-ovn; do busybox usleep 5000; done; busybox killall -KILL kube-ovn-daemon")
+	return err
+}
+
+// unanswered says whether the daemon died during an ADD for a pod. When it was dead before, the plugin cannot connect.
+func unanswered(t *testing.T, namespace, pod string) bool {
+	return warned(t, namespace, pod, ": EOF") == nil || warned(t, namespace, pod, "connection reset by peer") == nil
 }
 
 // TestNodeKill kills a node and brings it back: it becomes Ready and its pods are reached again.

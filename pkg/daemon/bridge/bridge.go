@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +94,7 @@ func (m *Manager) Attach(ctx context.Context, s Spec) error {
 	if err := m.releaseVLANs(s.Name, s.VLANs); err != nil {
 		return err
 	}
-	if _, err := m.vswitch.Apply(ctx, s.owner(), s.rows(nic.Attrs().HardwareAddr, addresses)); err != nil {
+	if _, err := m.vswitch.Apply(ctx, s.owner(), s.rows(bridgeMAC(nic, netlink.LinkByIndex), addresses)); err != nil {
 		return fmt.Errorf("write bridge %s: %w", s.Name, err) // nothing has moved
 	}
 	if err := m.take(ctx, s, nic, addresses); err != nil {
@@ -129,7 +130,7 @@ func (m *Manager) take(ctx context.Context, s Spec, nic netlink.Link, addresses 
 		return fmt.Errorf("find device %s: %w", s.Name, err)
 	}
 	// vswitchd takes the MAC from other_config some time after it made the device; neighbours must not see another one.
-	if err := (link.Driver{}).Sync(link.Device{Name: s.Name, MAC: nic.Attrs().HardwareAddr}); err != nil {
+	if err := (link.Driver{}).Sync(link.Device{Name: s.Name, MAC: bridgeMAC(nic, netlink.LinkByIndex)}); err != nil {
 		return err
 	}
 	if !s.Dedicated {
@@ -318,9 +319,8 @@ func (s Spec) rows(mac net.HardwareAddr, addresses []netlink.Addr) []ovs.Row {
 		texts = append(texts, a.IPNet.String())
 	}
 	slices.Sort(texts)
-	ids := map[string]string{util.BridgeAddresses: strings.Join(slices.Compact(texts), " ")}
-	if s.Exchange {
-		ids[util.BridgeExchanged] = "true"
+	ids := map[string]string{
+		util.BridgeAddresses: strings.Join(slices.Compact(texts), " "), util.BridgeExchanged: strconv.FormatBool(s.Exchange),
 	}
 	maps.Copy(ids, s.ExternalIDs)
 	b := ovs.Bridge{Name: s.Name, OtherConfig: other, ExternalIDs: ids}

@@ -79,6 +79,9 @@ func TestTrunksChangeInPlace(t *testing.T) {
 	if got := n.vsctl("get", "bridge", "br-p", "other_config"); !strings.Contains(got, `mac-learning-fallback="false"`) || !strings.Contains(got, "hwaddr=") {
 		t.Errorf("other_config %s", got)
 	}
+	if got := n.vsctl("get", "bridge", "br-p", "external_ids:exchange-link-name"); strings.Trim(got, "\"\n") != "false" {
+		t.Errorf("exchange-link-name is %s", got)
+	}
 	stop := n.pingers()
 	n.attachTo(provider(func(s *Spec) { s.Trunks = []int{0, 100, 204} }))
 	if lost, _ := stop(); lost > 2 {

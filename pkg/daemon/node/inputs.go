@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // Inputs are everything a node's network depends on.
@@ -18,8 +19,8 @@ type Inputs struct {
 	// Providers and Vlans are all provider networks and their VLANs.
 	Providers []*kubeovnv1.ProviderNetwork
 	Vlans     []*kubeovnv1.Vlan
-	// Gateway is the content of the ConfigMap of the external gateway; nil without one.
-	Gateway map[string]string
+	// Gateway is what the controller has put in effect for the external gateway; nil while that is not known: what is there stays.
+	Gateway *util.ExternalGateway
 	Config  Config
 	Facts   Facts
 }

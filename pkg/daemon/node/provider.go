@@ -19,11 +19,11 @@ import (
 )
 
 // Provider is what a network outside of the cluster is on this node (node.md 4.1). Either it is excluded, or it is refused, or
-// it has a bridge.
+// it has a bridge. The external gateway keeps the bridge it had when the NIC that it is to have is refused.
 type Provider struct {
 	Name     string
 	Excluded bool
-	Refused  string // why this node cannot have it
+	Refused  string // why this node cannot have it as it is wanted
 	NIC      string // by the name that users know
 	Bridge   string // maybe that of another network with the same NIC
 	MTU      int    // of the NIC, bytes; 0: the NIC is not there yet
@@ -42,8 +42,10 @@ func (p Provider) String() string {
 	switch {
 	case p.Excluded:
 		return what + " excluded\n"
-	case p.Refused != "":
+	case p.Refused != "" && p.Bridge == "":
 		return fmt.Sprintf("%s nic %s refused: %s\n", what, p.NIC, p.Refused)
+	case p.Refused != "":
+		what += " kept: " + p.Refused + ":"
 	}
 	return fmt.Sprintf("%s nic %s bridge %s mtu %d vlan_interfaces %t mac %s\n", what, p.NIC, p.Bridge, p.MTU, p.VLANs, p.MAC)
 }

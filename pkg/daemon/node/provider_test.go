@@ -42,7 +42,7 @@ func seed000() Inputs {
 	in.Providers = []*kubeovnv1.ProviderNetwork{testProvider("extra", "vlan", 1, vlansOf("vlan0")), testProvider("external204", "vlan", 2, vlansOf("vlan204"))}
 	in.Vlans = []*kubeovnv1.Vlan{testVlan("vlan204", 204), testVlan("vlan0", 0), testVlan("other", 7)}
 	in.Nodes[2].Labels[util.ExternalGWLabel] = "true"
-	in.Gateway = map[string]string{"enable-external-gw": "true", "external-gw-nic": "vlan"}
+	in.Gateway = &util.ExternalGateway{Enabled: true, NIC: "vlan"}
 	return in
 }
 
@@ -52,7 +52,7 @@ func seed002() Inputs {
 	in.Config.GatewaySwitch = "external"
 	in.Facts.Links = append(in.Facts.Links, Link{Name: "eth1", MTU: 1500, Addresses: prefixes("fe80::5/64")})
 	in.Nodes[2].Labels[util.ExternalGWLabel] = "true"
-	in.Gateway = map[string]string{"enable-external-gw": "true", "external-gw-nodes": "node3", "external-gw-nic": "eth1"}
+	in.Gateway = &util.ExternalGateway{Enabled: true, Nodes: []string{"node3"}, NIC: "eth1"}
 	return in
 }
 
@@ -72,14 +72,13 @@ func networksText(s State) string {
 	return strings.Join(out, "")
 }
 
-func networkCases() map[string]struct {
+// networkCase is a node and the part of its state that is about networks outside of the cluster.
+type networkCase struct {
 	in   Inputs
 	want string
-} {
-	type entry = struct {
-		in   Inputs
-		want string
-	}
+}
+
+func networkCases() map[string]networkCase {
 	base := func(edit func(*Inputs)) Inputs {
 		in := seed()
 		in.Config.GatewaySwitch = "external"
@@ -93,7 +92,7 @@ func networkCases() map[string]struct {
 		}
 	}
 	deleted := func(pn *kubeovnv1.ProviderNetwork) { pn.DeletionTimestamp = &metav1.Time{} }
-	return map[string]entry{
+	return map[string]networkCase{
 		"nothing": {base(func(*Inputs) {}), ""},
 		"one": {base(one("eth1")), "provider p nic eth1 bridge br-p mtu 9000 vlan_interfaces false\n" +
 			"bridge br-p nic eth1 netdev false trunks [0]\n"},
@@ -195,27 +194,20 @@ func networkCases() map[string]struct {
 	}
 }
 
-func gatewayCases() map[string]struct {
-	in   Inputs
-	want string
-} {
-	type entry = struct {
-		in   Inputs
-		want string
-	}
+func gatewayCases() map[string]networkCase {
 	base := func(edit func(*Inputs)) Inputs {
 		in := seed002()
 		edit(&in)
 		return in
 	}
-	return map[string]entry{
+	return map[string]networkCase{
 		"dedicated": {base(func(*Inputs) {}), "external gateway external nic eth1 bridge br-external mtu 1500 vlan_interfaces false\n" +
 			"bridge br-external nic eth1 netdev false trunks [] dedicated\n"},
-		"switched off":  {base(func(in *Inputs) { in.Gateway["enable-external-gw"] = "false" }), ""},
-		"no ConfigMap":  {base(func(in *Inputs) { in.Gateway = nil }), ""},
+		"switched off":  {base(func(in *Inputs) { in.Gateway = &util.ExternalGateway{} }), ""},
+		"not known yet": {base(func(in *Inputs) { in.Gateway = nil }), ""},
 		"label false":   {base(func(in *Inputs) { in.Nodes[2].Labels[util.ExternalGWLabel] = "false" }), ""},
 		"label missing": {base(func(in *Inputs) { delete(in.Nodes[2].Labels, util.ExternalGWLabel) }), ""},
-		"no NIC named": {base(func(in *Inputs) { delete(in.Gateway, "external-gw-nic") }),
+		"no NIC named": {base(func(in *Inputs) { in.Gateway.NIC = "" }),
 			"external gateway external nic  refused: ConfigMap ovn-external-gw-config has no external-gw-nic\n"},
 		"NIC with addresses": {base(func(in *Inputs) { in.Facts.Links[2].Addresses = prefixes("10.0.0.1/24") }),
 			"external gateway external nic eth1 refused: eth1 has addresses (10.0.0.1), and the NIC of the external gateway must be dedicated; a ProviderNetwork moves addresses to its bridge\n"},
@@ -226,7 +218,8 @@ func gatewayCases() map[string]struct {
 			in.Facts.Links[2] = Link{Name: "eth1", MTU: 1500, Bridge: "br-old"}
 			in.Facts.Links = append(in.Facts.Links, Link{Name: "br-old", Addresses: prefixes("10.0.0.1/24")})
 		}), "external gateway external nic eth1 refused: eth1 has addresses (10.0.0.1), and the NIC of the external gateway must be dedicated; a ProviderNetwork moves addresses to its bridge\n"},
-		"tunnel NIC": {base(func(in *Inputs) { in.Gateway["external-gw-nic"] = "eth0" }), "external gateway external nic eth0 refused: eth0 is the tunnel NIC\n"},
+		"tunnel NIC":  {base(func(in *Inputs) { in.Gateway.NIC = "eth0" }), "external gateway external nic eth0 refused: eth0 is the tunnel NIC\n"},
+		"no such NIC": {base(func(in *Inputs) { in.Gateway.NIC = "eth9" }), "external gateway external nic eth9 refused: this node has no NIC eth9\n"},
 		"a provider network has the NIC": {base(func(in *Inputs) {
 			in.Providers = []*kubeovnv1.ProviderNetwork{testProvider("p", "eth1", 1)}
 		}), "provider p nic eth1 bridge br-p mtu 1500 vlan_interfaces false\nexternal gateway external nic eth1 bridge br-p mtu 1500 vlan_interfaces false\n" +
@@ -245,11 +238,45 @@ func gatewayCases() map[string]struct {
 	}
 }
 
+// keptCases are gateways whose NIC eth1 is in its bridge already.
+func keptCases() map[string]networkCase {
+	base := func(edit func(*Inputs)) Inputs {
+		in := seed002()
+		in.Facts.Links[2].Bridge = "br-external"
+		in.Facts.Links = append(in.Facts.Links, Link{Name: "eth2", MTU: 1500})
+		edit(&in)
+		return in
+	}
+	const gateway = "nic eth1 bridge br-external mtu 1500 vlan_interfaces false\nbridge br-external nic eth1 netdev false trunks [] dedicated\n"
+	return map[string]networkCase{
+		"not known, bridge is there": {base(func(in *Inputs) { in.Gateway = nil }), "external gateway external " + gateway},
+		"off, bridge is there":       {base(func(in *Inputs) { in.Gateway = &util.ExternalGateway{} }), ""},
+		"not known, but the label is gone": {base(func(in *Inputs) {
+			in.Gateway = nil
+			delete(in.Nodes[2].Labels, util.ExternalGWLabel)
+		}), ""},
+		"another NIC": {base(func(in *Inputs) { in.Gateway.NIC = "eth2" }),
+			"external gateway external nic eth2 bridge br-external mtu 1500 vlan_interfaces false\nbridge br-external nic eth2 netdev false trunks [] dedicated\n"},
+		"no NIC any more": {base(func(in *Inputs) { in.Gateway.NIC = "" }),
+			"external gateway external kept: ConfigMap ovn-external-gw-config has no external-gw-nic; eth1 stays in bridge br-external: " + gateway},
+		"another NIC that is missing": {base(func(in *Inputs) { in.Gateway.NIC = "eth9" }),
+			"external gateway external kept: this node has no NIC eth9; eth1 stays in bridge br-external: " + gateway},
+		"another NIC that is the tunnel's": {base(func(in *Inputs) { in.Gateway.NIC = "eth0" }),
+			"external gateway external kept: eth0 is the tunnel NIC; eth1 stays in bridge br-external: " + gateway},
+		"another NIC is missing, and a provider network takes the one that is there": {base(func(in *Inputs) {
+			in.Gateway.NIC = "eth9"
+			in.Providers = []*kubeovnv1.ProviderNetwork{testProvider("p", "eth1", 1)}
+		}), "provider p nic eth1 bridge br-p mtu 1500 vlan_interfaces false\n" +
+			"external gateway external kept: this node has no NIC eth9; eth1 stays in bridge br-p: nic eth1 bridge br-p mtu 1500 vlan_interfaces false\n" +
+			"bridge br-p nic eth1 netdev false trunks []\n"},
+		"no NIC any more, and somebody else has mapped the network": {base(func(in *Inputs) {
+			in.Gateway.NIC, in.Facts.Networks.Mappings = "", "external:br-ex"
+		}), "external gateway external nic  refused: ConfigMap ovn-external-gw-config has no external-gw-nic\n"},
+	}
+}
+
 func TestNetworks(t *testing.T) {
-	for _, cases := range []map[string]struct {
-		in   Inputs
-		want string
-	}{networkCases(), gatewayCases()} {
+	for _, cases := range []map[string]networkCase{networkCases(), gatewayCases(), keptCases()} {
 		for name, tc := range cases {
 			t.Run(name, func(t *testing.T) {
 				if d := cmp.Diff(tc.want, networksText(Desired(tc.in))); d != "" {
