@@ -56,10 +56,28 @@ func finishCRD(file string, plurals map[string]string) error {
 	if subresources, ok := version["subresources"].(map[string]any); ok && len(subresources) == 0 && kind != "IP" {
 		delete(version, "subresources")
 	}
+	if kind == "Subnet" {
+		if err := limitSelectors(version); err != nil {
+			return err
+		}
+	}
 	if data, err = yaml.Marshal(crd); err != nil {
 		return err
 	}
 	return os.WriteFile(file, data, 0o600)
+}
+
+// limitSelectors gives the operators of a Subnet's label selectors their values. The type is Kubernetes' own and has no marker.
+func limitSelectors(version map[string]any) error {
+	for _, field := range []string{"gatewayNodeSelectors", "namespaceSelectors"} {
+		operator, err := child(version, "schema", "openAPIV3Schema", "properties", "spec", "properties", field,
+			"items", "properties", "matchExpressions", "items", "properties", "operator")
+		if err != nil {
+			return fmt.Errorf("%s: %w", field, err)
+		}
+		operator["enum"] = []any{"In", "NotIn", "Exists", "DoesNotExist"}
+	}
+	return nil
 }
 
 // child walks down objects by their keys.

@@ -352,6 +352,7 @@ func (m *machine) editSubnet(note string) {
 	s, err := m.ovn.KubeovnV1().Subnets().Get(ctx, "ovn-default", metav1.GetOptions{})
 	m.must(err)
 	s.Spec.ExcludeIps = append(s.Spec.ExcludeIps, note)
+	s.Generation++ // the API server does
 	_, err = m.ovn.KubeovnV1().Subnets().Update(ctx, s, metav1.UpdateOptions{})
 	m.must(err)
 }

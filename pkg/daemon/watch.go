@@ -188,17 +188,12 @@ func (d *Daemon) nodeMatters(old, now any) bool {
 	return b.Name == d.cfg.NodeName && (!maps.Equal(a.Annotations, b.Annotations) || !maps.Equal(a.Labels, b.Labels))
 }
 
-// subnetMatters leaves out the counters, which change with every pod of the cluster.
+// subnetMatters leaves out edits that are not in effect, and the counters, which change with every pod of the cluster.
 func subnetMatters(old, now any) bool {
 	a, ok1 := old.(*kubeovnv1.Subnet)
 	b, ok2 := now.(*kubeovnv1.Subnet)
-	if !ok1 || !ok2 || a.Generation != b.Generation || !reflect.DeepEqual(a.Spec, b.Spec) || a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() {
-		return true
-	}
-	validated := func(s *kubeovnv1.Subnet) bool {
-		return kubeovnv1.IsConditionTrue(s.Status.Conditions, kubeovnv1.ConditionValidated)
-	}
-	return validated(a) != validated(b) || a.Status.ActivateGateway != b.Status.ActivateGateway ||
+	return !ok1 || !ok2 || util.InEffectChanged(a, b) || a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() ||
+		a.Status.ActivateGateway != b.Status.ActivateGateway ||
 		!reflect.DeepEqual(a.Status.NatOutgoingPolicyRules, b.Status.NatOutgoingPolicyRules)
 }
 

@@ -43,8 +43,16 @@ func TestSubnetMatters(t *testing.T) {
 			s.ResourceVersion = "2"
 			s.Status.V4UsingIPRange = "10.16.0.2"
 		}, false},
-		"spec":      {func(s *kubeovnv1.Subnet) { s.Spec.NatOutgoing = false }, true},
-		"validated": {func(s *kubeovnv1.Subnet) { s.Status.Conditions = nil }, true},
+		"edit": {func(s *kubeovnv1.Subnet) {
+			s.Generation, s.Spec.NatOutgoing = 2, false
+		}, false},
+		"refused edit": {func(s *kubeovnv1.Subnet) {
+			s.Generation, s.Status.Conditions[0].Status = 2, metav1.ConditionFalse
+		}, false},
+		"accepted edit": {func(s *kubeovnv1.Subnet) {
+			s.Generation, s.Status.Accepted = 2, &kubeovnv1.AcceptedSubnet{Generation: 2}
+		}, true},
+		"never accepted": {func(s *kubeovnv1.Subnet) { s.Status = kubeovnv1.SubnetStatus{} }, true},
 		"other condition": {func(s *kubeovnv1.Subnet) {
 			s.Status.Conditions = append(s.Status.Conditions, kubeovnv1.Condition{Type: "Ready"})
 		}, false},
@@ -55,6 +63,7 @@ func TestSubnetMatters(t *testing.T) {
 		"being deleted": {func(s *kubeovnv1.Subnet) { now := metav1.Now(); s.DeletionTimestamp = &now }, true},
 	} {
 		old := subnet("net1", "10.16.0.0/16")
+		old.Generation, old.Status.Accepted = 1, &kubeovnv1.AcceptedSubnet{Generation: 1, Spec: old.Spec}
 		now := old.DeepCopy()
 		tc.edit(now)
 		if got := subnetMatters(old, now); got != tc.want {

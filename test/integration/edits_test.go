@@ -97,3 +97,31 @@ func TestRefusedEdit(t *testing.T) {
 	})
 	w.checkNorthd()
 }
+
+// TestMalformedSelectors shows that the API server refuses an operator that does not exist, that the Subnet says what else is
+// wrong with a selector, and that pods are not stopped by one that nobody asks for.
+func TestMalformedSelectors(t *testing.T) {
+	w, _ := converged(t, 1)
+	selector := func(operator metav1.LabelSelectorOperator) []metav1.LabelSelector {
+		return []metav1.LabelSelector{{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: operator}}}}
+	}
+	for _, edit := range []func(*v1.SubnetSpec){
+		func(s *v1.SubnetSpec) { s.GatewayNodeSelectors = selector("Foo") },
+		func(s *v1.SubnetSpec) { s.NamespaceSelectors = selector("Foo") },
+	} {
+		if err := w.createSubnet("bad", "", "10.70.0.0/24", edit); err == nil || !strings.Contains(err.Error(), "operator") {
+			t.Errorf("the API server says %v", err)
+		}
+	}
+	w.mustCreateSubnet("gateways", "", "10.71.0.0/24", func(s *v1.SubnetSpec) { s.GatewayNodeSelectors = selector("In") })
+	w.mustCreateSubnet("namespaces", "", "10.72.0.0/24", func(s *v1.SubnetSpec) { s.NamespaceSelectors = selector("In") })
+	w.waitRefused("gateways", "gatewayNodeSelectors[0]", "values")
+	w.waitRefused("namespaces", "namespaceSelectors[0]", "values")
+
+	w.mustCreateSubnet("used", "", "10.73.0.0/24")
+	w.waitSubnet("used")
+	w.editSubnet("used", map[string]any{"gatewayNodeSelectors": selector("In")})
+	w.waitRefused("used", "gatewayNodeSelectors[0]")
+	w.createPod(testbed.Pod("default", "p", "node1", "ovn.kubernetes.io/logical_switch", "used"))
+	w.waitPod("default", "p")
+}

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -45,4 +48,14 @@ func TestRefusedEdit(t *testing.T) {
 	healed = controllertest.Stored(f, net1)
 	f.Update(controllertest.Accepted(healed))
 	f.Eventually("the accepted edit is in effect", func() bool { return strings.Contains(f.Dump(), "ip4.src == 10.17.0.0/16") })
+}
+
+// A selector that cannot be read stops nobody who does not use it.
+func TestSelectorOfADistributedSubnet(t *testing.T) {
+	s := subnet("net1")
+	s.Spec.GatewayNodeSelectors = []metav1.LabelSelector{{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Foo"}}}}
+	in, err := newInputs(util.DefaultVpc, s, []*corev1.Node{node("node1", "100.64.0.2", true)})
+	if err != nil || len(in.rows(nil)) == 0 {
+		t.Errorf("%d rows, %v", len(in.rows(nil)), err)
+	}
 }

@@ -84,8 +84,12 @@ func newInputs(router string, subnet *v1.Subnet, nodes []*corev1.Node) (inputs, 
 	return in, err
 }
 
-// chosenNodes are the gateway nodes a centralized subnet names, in its order, or those its selectors match, by name.
+// chosenNodes are the gateway nodes a centralized subnet names, in its order, or those its selectors match, by name. Any
+// other subnet has none, whatever its spec says.
 func chosenNodes(subnet *v1.Subnet, nodes []*corev1.Node) ([]string, error) {
+	if subnet.Spec.GatewayType != util.GatewayCentralized {
+		return nil, nil
+	}
 	var names []string
 	for entry := range strings.SplitSeq(subnet.Spec.GatewayNode, ",") {
 		name, _, _ := strings.Cut(entry, ":") // the rest is an egress address, which the daemon reads

@@ -254,7 +254,9 @@ func (c *controller) publish(ctx context.Context, in inputs, outcome error) erro
 	if !verdict.Invalid {
 		wanted = status(in, c.facts(in))
 	}
-	if !verdict.Invalid && !leaving {
+	// What a release without records had accepted is in effect, too, although it is refused now.
+	inherited := in.subnet.Status.Accepted == nil && util.InEffect(in.subnet) != nil
+	if !leaving && (!verdict.Invalid || inherited) {
 		wanted.Accepted = &v1.AcceptedSubnet{Generation: in.subnet.Generation, Spec: in.subnet.Spec}
 	}
 	reconcile.SetOutcome(&wanted.Conditions, in.subnet.Generation, verdict, metav1.Now())

@@ -76,3 +76,14 @@ func TestAcceptedEdit(t *testing.T) {
 		t.Errorf("accepted is %+v", got.Status.Accepted)
 	}
 }
+
+// A subnet that an older release accepted stays in effect when a stricter one refuses it.
+func TestInheritedSubnetStaysInEffect(t *testing.T) {
+	s := controllertest.Subnet("net1", "vpc1", "10.0.1.0/24", func(s *v1.SubnetSpec) { s.NamespaceSelectors = selector("In") })
+	s.Status.Conditions = []v1.Condition{{Type: v1.ConditionValidated, Status: metav1.ConditionTrue}}
+	w := started(t, s)
+	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetInvalid)
+	if e := util.InEffect(controllertest.Stored(w.Fixture, s)); e == nil || e.Spec.CIDRBlock != "10.0.1.0/24" {
+		t.Errorf("in effect is %+v", e)
+	}
+}

@@ -1,9 +1,12 @@
 package subnet
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -22,9 +25,9 @@ func validate(subnet *v1.Subnet, config Config) error {
 		return invalid("%v", err)
 	}
 	if len(prefixes) == 0 {
-		return validateWithoutCIDR(spec)
+		return cmp.Or(validateSelectors(spec, nil), validateWithoutCIDR(spec))
 	}
-	for _, check := range []func(*v1.SubnetSpec, []netip.Prefix) error{validateGateways, validateUnderlay, validateNATRules, validateACLs} {
+	for _, check := range []func(*v1.SubnetSpec, []netip.Prefix) error{validateSelectors, validateGateways, validateUnderlay, validateNATRules, validateACLs} {
 		if err := check(spec, prefixes); err != nil {
 			return err
 		}
@@ -61,6 +64,19 @@ func validateWithoutCIDR(spec *v1.SubnetSpec) error {
 		return invalid("logicalGateway and u2oInterconnection need a cidrBlock")
 	}
 	return nil
+}
+
+// validateSelectors refuses what could select nothing. The CRD knows the operators; which of them need values, it does not.
+func validateSelectors(spec *v1.SubnetSpec, _ []netip.Prefix) error {
+	check := func(field string, selectors []metav1.LabelSelector) error {
+		for i := range selectors {
+			if _, err := metav1.LabelSelectorAsSelector(&selectors[i]); err != nil {
+				return invalid("%s[%d]: %v", field, i, err)
+			}
+		}
+		return nil
+	}
+	return cmp.Or(check("gatewayNodeSelectors", spec.GatewayNodeSelectors), check("namespaceSelectors", spec.NamespaceSelectors))
 }
 
 func validateGateways(spec *v1.SubnetSpec, _ []netip.Prefix) error {

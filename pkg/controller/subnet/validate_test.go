@@ -72,6 +72,13 @@ func TestValidate(t *testing.T) {
 		{"exclude is no address", edit(func(s *v1.SubnetSpec) { s.ExcludeIps = []string{"10.0.1.x"} }), "excludeIps"},
 		{"exclude is reversed", edit(func(s *v1.SubnetSpec) { s.ExcludeIps = []string{"10.0.1.9..10.0.1.2"} }), "not a valid ip range"},
 		{"allowed subnet", edit(func(s *v1.SubnetSpec) { s.AllowSubnets = []string{"10.0.2.0"} }), "is not a valid CIDR"},
+		{"selector of gateways", edit(func(s *v1.SubnetSpec) { s.GatewayNodeSelectors = selector("Foo") }), `gatewayNodeSelectors[0]: "Foo" is not a valid label selector operator`},
+		{"selector of gateways without values", edit(func(s *v1.SubnetSpec) { s.GatewayNodeSelectors = selector("In") }), "gatewayNodeSelectors[0]"},
+		{"selector of namespaces", edit(func(s *v1.SubnetSpec) { s.NamespaceSelectors = selector("NotIn") }), "namespaceSelectors[0]"},
+		{"selector without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.NamespaceSelectors = "v", selector("In") }), "namespaceSelectors[0]"},
+		{"selectors", edit(func(s *v1.SubnetSpec) {
+			s.NamespaceSelectors, s.GatewayNodeSelectors = selector("Exists"), selector("DoesNotExist")
+		}), ""},
 		{"gateway type", edit(func(s *v1.SubnetSpec) { s.GatewayType = "central" }), "central is not a valid gatewayType"},
 		{"mtu of ipv6", edit(func(s *v1.SubnetSpec) { s.Mtu = 1279 }), "below the IPv6 minimum 1280"},
 		{"small mtu of ipv4", controllertest.Subnet("s", "", "10.0.1.0/24", func(s *v1.SubnetSpec) { s.Mtu = 576 }), ""},
@@ -106,6 +113,11 @@ func TestValidate(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { wantInvalid(t, check(test.subnet), test.message) })
 	}
+}
+
+// selector has one expression without values.
+func selector(operator metav1.LabelSelectorOperator) []metav1.LabelSelector {
+	return []metav1.LabelSelector{{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: operator}}}}
 }
 
 // aged sets when an object was made, in seconds.

@@ -78,6 +78,11 @@ func cases() map[string]Inputs {
 		testSubnet("deleting", "10.47.0.0/16", func(s *kubeovnv1.Subnet) { s.DeletionTimestamp = &metav1.Time{} }),
 		testSubnet("no-nat", "10.48.0.0/16", func(s *kubeovnv1.Subnet) { s.Spec.NatOutgoing = false }),
 		testSubnet("unchecked", "10.49.0.0/16", func(s *kubeovnv1.Subnet) { s.Status.Conditions = nil }),
+		testSubnet("refused", "192.168.123.0/24", func(s *kubeovnv1.Subnet) { s.Status.Conditions[0].Status = metav1.ConditionFalse }),
+		testSubnet("refused-edit", "10.51.0.0/16", func(s *kubeovnv1.Subnet) {
+			s.Generation, s.Status.Accepted = 2, &kubeovnv1.AcceptedSubnet{Generation: 1, Spec: *s.Spec.DeepCopy()}
+			s.Spec.CIDRBlock, s.Spec.NatOutgoing, s.Status.Conditions[0].Status = "192.168.123.0/24", false, metav1.ConditionFalse
+		}),
 		testSubnet("node-inside", "192.168.0.0/16"),
 		testSubnet("typo", "10.50.0.0/160"),
 		testSubnet("empty", ""),

@@ -19,7 +19,7 @@ type view struct {
 	self     *corev1.Node
 	ips      []netip.Addr // InternalIPs of this node
 	others   []netip.Addr // InternalIPs of all other nodes
-	subnets  []subnet     // of the default VPC, sorted by name
+	subnets  []subnet     // in effect in the default VPC, sorted by name
 	problems []string
 }
 
@@ -40,6 +40,11 @@ func newView(in Inputs) *view {
 		}
 	}
 	for _, s := range in.Subnets {
+		// What the controller refuses is no network of ours: its prefix may be the nodes' own. Of a subnet whose edit it refuses,
+		// the accepted spec stays in effect. It is in the status, so a daemon that starts meanwhile needs no memory of it.
+		if s = util.InEffect(s); s == nil {
+			continue
+		}
 		if s.Spec.Vpc != in.Config.ClusterRouter || !util.IsOvnProvider(s.Spec.Provider) || s.Spec.CIDRBlock == "" {
 			continue
 		}
@@ -103,8 +108,7 @@ func (s subnet) policed() bool { return s.masqueraded() && len(s.Status.NatOutgo
 // routed says whether the node reaches the subnet through ovn0 (node.md 1.7).
 func (s subnet) routed() bool {
 	lb := s.Spec.EnableLb != nil && *s.Spec.EnableLb
-	return kubeovnv1.IsConditionTrue(s.Status.Conditions, kubeovnv1.ConditionValidated) &&
-		(s.overlay() || s.Spec.U2OInterconnection && !lb)
+	return s.overlay() || s.Spec.U2OInterconnection && !lb
 }
 
 // egressIPs are the addresses that a centralized subnet leaves this node with: gatewayNode is "node[:address],...".

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	kubeovnv1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/api"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/port"
+	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // await plans the interface, again at every change of a pod or subnet, until nothing is missing. The pod is returned with an
@@ -114,7 +116,7 @@ func (l *lookup) meant(pod *corev1.Pod) bool {
 	return uid == "" || string(pod.UID) == uid || pod.Annotations[corev1.MirrorPodAnnotationKey] == uid
 }
 
-// subnet is the one that the annotations name; nil when it is not known (yet).
+// subnet is the one that the annotations name, with the spec in effect; nil when it is not known (yet).
 func (l *lookup) subnet(pod *corev1.Pod) (*kubeovnv1.Subnet, error) {
 	name := port.SubnetName(l.req, pod.Annotations)
 	if name == "" {
@@ -127,5 +129,5 @@ func (l *lookup) subnet(pod *corev1.Pod) (*kubeovnv1.Subnet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("get subnet %s: %w", name, err)
 	}
-	return subnet, nil
+	return cmp.Or(util.InEffect(subnet), subnet), nil
 }

@@ -88,6 +88,8 @@ func TestSubnetRefusals(t *testing.T) {
 		{"exclude reversed", "", `{cidrBlock: 10.0.0.0/24, excludeIps: [10.0.0.9..10.0.0.5]}`, "is not a valid ip range: the first address is above the last"},
 		{"exclude reversed in a high octet", "", `{cidrBlock: 10.0.0.0/8, excludeIps: [10.1.0.0..10.0.255.255]}`, "the first address is above the last"},
 		{"exclude upper case", "", `{cidrBlock: "fd00::/64", excludeIps: ["fd00::A"]}`, "can not contain upper case"},
+		{"operator of a selector of nodes", "", `{cidrBlock: 10.0.0.0/24, gatewayNodeSelectors: [{matchExpressions: [{key: a, operator: Foo, values: [x]}]}]}`, "Unsupported value: \"Foo\""},
+		{"operator of a selector of namespaces", "", `{cidrBlock: 10.0.0.0/24, namespaceSelectors: [{matchExpressions: [{key: a, operator: Foo}]}]}`, "Unsupported value: \"Foo\""},
 		{"allowSubnets entry", "", `{cidrBlock: 10.0.0.0/24, allowSubnets: [10.1.0.0]}`, "allowSubnets entry 10.1.0.0 is not a valid CIDR"},
 		{"gateway type", "", `{cidrBlock: 10.0.0.0/24, gatewayType: central}`, `spec.gatewayType: Unsupported value: "central": supported values: "", "distributed", "centralized"`},
 		{"protocol", "", `{cidrBlock: 10.0.0.0/24, protocol: ipv4}`, `spec.protocol: Unsupported value: "ipv4"`},
