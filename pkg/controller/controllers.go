@@ -25,6 +25,7 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
 	"github.com/kubeovn/kube-ovn/pkg/controller/gateway"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ip"
+	"github.com/kubeovn/kube-ovn/pkg/controller/ippool"
 	"github.com/kubeovn/kube-ovn/pkg/controller/namespace"
 	"github.com/kubeovn/kube-ovn/pkg/controller/node"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ovnnat"
@@ -124,6 +125,15 @@ func (p *process) loops() []*reconcile.Loop {
 				IPs: kinds.IPs(), Eips: kinds.OvnEips(), Vips: kinds.Vips(), Nodes: core.Nodes(),
 			},
 		),
+		ippool.New(
+			ippool.Deps{
+				ExternalSubnet: p.ExternalSwitch, CountDelay: p.CountDelay,
+				NB: p.nb, IPAM: p.book, Pools: api.IPPools(), Events: p.events,
+			},
+			ippool.Sources{
+				Pools: kinds.IPPools(), Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Eips: kinds.OvnEips(),
+			},
+		),
 		namespace.New(
 			namespace.Deps{
 				Config:     namespace.Config{DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet},
@@ -162,7 +172,7 @@ func (p *process) loops() []*reconcile.Loop {
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
 				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Vpcs: kinds.Vpcs(),
-				Vlans: kinds.Vlans(), Attachments: p.attachments,
+				Vlans: kinds.Vlans(), IPPools: kinds.IPPools(), Attachments: p.attachments,
 			},
 		),
 		vip.New(

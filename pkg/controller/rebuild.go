@@ -10,6 +10,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
+	"github.com/kubeovn/kube-ovn/pkg/controller/ippool"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ovnnat"
 	"github.com/kubeovn/kube-ovn/pkg/controller/pod"
 	"github.com/kubeovn/kube-ovn/pkg/controller/subnet"
@@ -46,7 +47,7 @@ func (p *process) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, pool := range pools {
+	for _, pool := range ippool.InOrder(pools) {
 		if err := p.book.SetPool(pool.Spec.Subnet, pool.Name, pool.Spec.IPs); err != nil {
 			logger.Info("Pool is not set apart", "ippool", pool.Name, "reason", err.Error())
 		}

@@ -57,7 +57,7 @@ func (c *controller) claimOne(n nic) (port, error) {
 	)
 	for _, s := range subnets {
 		names = append(names, s.Name)
-		lease, err := c.IPAM.Claim(s.Name, n.request)
+		lease, err := c.draw(s.Name, n)
 		switch {
 		case err == nil:
 			return port{nic: n, subnet: s, lease: lease}, nil

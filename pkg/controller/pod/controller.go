@@ -72,6 +72,7 @@ type Sources struct {
 	Vips         informers.VipInformer
 	Vpcs         informers.VpcInformer
 	Vlans        informers.VlanInformer
+	IPPools      informers.IPPoolInformer
 	Attachments  reconcile.Source[nadlisters.NetworkAttachmentDefinitionLister]
 }
 
@@ -87,10 +88,12 @@ type controller struct {
 	vips        listers.VipLister
 	vpcs        listers.VpcLister
 	vlans       listers.VlanLister
+	pools       listers.IPPoolLister
 	byPod       cache.Indexer // IP objects, by byPodIndex
 	byNamespace cache.Indexer // Subnets, by byNamespaceIndex
 	byVlan      cache.Indexer // Subnets, by byVlanIndex
 	byWish      cache.Indexer // Pods, by byOutsideIndex and byVipIndex
+	byUser      cache.Indexer // IPPools, by byUserIndex
 	seekers     *seekers
 	blocked     *blocked
 }
@@ -109,6 +112,8 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.sets = reconcile.Watch(loop, sources.StatefulSets, c.keysForSet, setMatters)
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.vlans = reconcile.Watch(loop, sources.Vlans, c.keysForVlan, vlanMatters)
+	c.byUser = index(loop, sources.IPPools.Informer(), byUserIndex, func(p *v1.IPPool) []string { return p.Spec.Namespaces })
+	c.pools = reconcile.Watch(loop, sources.IPPools, func(*v1.IPPool) []string { return c.seekers.everybody() }, poolMatters)
 	c.attachments = reconcile.Watch(loop, sources.Attachments, c.keysForAttachment)
 	c.watchWishes(sources)
 	deps.NB.OnDrift(Name, loop.Add)

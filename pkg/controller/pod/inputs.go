@@ -26,6 +26,7 @@ type inputs struct {
 	vlans    map[string]*v1.Vlan // of the subnets, by name
 	vip      *v1.Vip             // whose address is the pod's own, nil for none
 	allowed  []*v1.Vip           // whose addresses the pod may use, too
+	pools    []*v1.IPPool        // for the pod's namespace, by name
 	nat      translation         // known after the claim
 }
 
@@ -43,7 +44,7 @@ type network struct {
 }
 
 func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
-	in := inputs{Config: c.Config, pod: pod}
+	in := inputs{Config: c.Config, pod: pod, pools: c.poolsOf(pod.Namespace)}
 	var err error
 	if in.set, err = c.setOf(pod); err != nil {
 		return in, err
@@ -125,6 +126,12 @@ func (c *controller) setOf(pod *corev1.Pod) (*appsv1.StatefulSet, error) {
 // primarySubnets are the subnet the pod names, or those its namespace is bound to.
 func (c *controller) primarySubnets(pod *corev1.Pod) ([]*v1.Subnet, error) {
 	if name := pod.Annotations[util.Key(util.OvnProvider, util.LogicalSwitch)]; name != "" {
+		return c.named(name)
+	}
+	if name, err := c.subnetOfPool(pod); err != nil || name != "" {
+		if err != nil {
+			return nil, err
+		}
 		return c.named(name)
 	}
 	namespace, err := c.namespaces.Get(pod.Namespace)

@@ -17,6 +17,7 @@ type nic struct {
 	name    string // of its port, lease and IP object
 	subnets []*v1.Subnet
 	request ipam.Request
+	pools   []*v1.IPPool // to draw from, when the request says nothing; empty: what is in no pool
 }
 
 // plan turns the pod's wishes into requests. It fails with Invalid when an annotation cannot be read.
@@ -32,7 +33,11 @@ func plan(in inputs) ([]nic, error) {
 		}
 		name := util.PodPortName(in.pod.Name, in.pod.Namespace, n.prefix)
 		r.Owner, r.NIC = in.pod.Namespace+"/"+in.pod.Name, name
-		nics = append(nics, nic{prefix: n.prefix, name: name, subnets: n.subnets, request: r})
+		planned := nic{prefix: n.prefix, name: name, subnets: n.subnets, request: r}
+		if n.prefix == util.OvnProvider && len(r.Addresses) == 0 && len(r.Candidates) == 0 && r.Pool == "" {
+			planned.pools = in.pools
+		}
+		nics = append(nics, planned)
 	}
 	return nics, nil
 }

@@ -66,6 +66,9 @@ func (s *seekers) of(match func(seeker) bool) []string {
 	return keys
 }
 
+// everybody lists the pods that wait.
+func (s *seekers) everybody() []string { return s.of(func(seeker) bool { return true }) }
+
 // in lists the pods that wait for an address of a subnet.
 func (s *seekers) in(subnet string) []string {
 	return s.of(func(w seeker) bool { return len(w.subnets) == 0 || slices.Contains(w.subnets, subnet) })

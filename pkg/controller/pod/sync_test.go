@@ -84,6 +84,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
 			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
 			Vpcs: f.Informers.Kubeovn().V1().Vpcs(), Vlans: f.Informers.Kubeovn().V1().Vlans(),
+			IPPools: f.Informers.Kubeovn().V1().IPPools(),
 		},
 	)
 	return []*reconcile.Loop{loop, w.finalizer(f)}

@@ -55,6 +55,7 @@ const (
 	everyOutside     = "*"                // those that wish for any
 	byVipIndex       = "pod/vip"          // pods by the Vips they name
 	byVlanIndex      = "pod/vlan"         // subnets by their Vlan
+	byUserIndex      = "pod/namespace"    // IPPools by the namespaces they are for
 )
 
 // index adds an index to an informer.
@@ -105,7 +106,7 @@ func namespaceMatters(before, after *corev1.Namespace) bool {
 
 // keysForSubnet maps a subnet to the pods that wait for an address, and to those that have one in it.
 func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
-	keys := c.seekers.of(func(seeker) bool { return true })
+	keys := c.seekers.everybody()
 	for _, lease := range c.IPAM.SubnetLeases(subnet.Name) {
 		keys = append(keys, podOf(lease.Owner))
 	}
@@ -126,7 +127,7 @@ func vlansOfSubnet(s *v1.Subnet) []string {
 
 // keysForVlan maps a Vlan to the pods that wait, perhaps for it, and to those in its subnets, which are told what it is.
 func (c *controller) keysForVlan(vlan *v1.Vlan) []string {
-	keys := c.seekers.of(func(seeker) bool { return true })
+	keys := c.seekers.everybody()
 	subnets, err := c.byVlan.IndexKeys(byVlanIndex, vlan.Name)
 	if err != nil {
 		return keys
@@ -157,5 +158,5 @@ func setMatters(before, after *appsv1.StatefulSet) bool {
 
 // keysForAttachment maps a network attachment to the pods that wait for it.
 func (c *controller) keysForAttachment(*nadv1.NetworkAttachmentDefinition) []string {
-	return c.seekers.of(func(seeker) bool { return true })
+	return c.seekers.everybody()
 }
