@@ -40,6 +40,13 @@ func InEffect(s *v1.Subnet) *v1.Subnet {
 	return &effective
 }
 
+// UnderReview says whether the subnet controller has not looked at an edit yet.
+func UnderReview(s *v1.Subnet) bool {
+	validated := v1.FindCondition(s.Status.Conditions, v1.ConditionValidated)
+	accepted := s.Status.Accepted
+	return accepted != nil && accepted.Generation < s.Generation && (validated == nil || validated.ObservedGeneration < s.Generation)
+}
+
 // InEffectChanged says whether an update of a subnet can change what is in effect. An edit changes it when it is accepted.
 func InEffectChanged(before, after *v1.Subnet) bool {
 	a, b := InEffect(before), InEffect(after)

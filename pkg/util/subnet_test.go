@@ -46,6 +46,26 @@ func TestInEffect(t *testing.T) {
 	}
 }
 
+func TestUnderReview(t *testing.T) {
+	seen := func(s *v1.Subnet) *v1.Subnet {
+		s.Status.Conditions[0].ObservedGeneration = s.Generation
+		return s
+	}
+	for name, c := range map[string]struct {
+		subnet *v1.Subnet
+		want   bool
+	}{
+		"new":          {at(1, 0, ""), false}, // and not in effect
+		"accepted":     {seen(at(2, 2, metav1.ConditionTrue)), false},
+		"edited":       {at(3, 2, metav1.ConditionTrue), true},
+		"edit refused": {seen(at(3, 2, metav1.ConditionFalse)), false},
+	} {
+		if got := UnderReview(c.subnet); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 func TestInEffectChanged(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, after *v1.Subnet

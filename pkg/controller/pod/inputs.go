@@ -80,8 +80,27 @@ func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
 			in.networks = append(in.networks, n)
 		}
 	}
+	if err := c.reviewed(in); err != nil {
+		return in, err
+	}
 	in.vlans, err = c.vlansOf(in.networks)
 	return in, err
+}
+
+// reviewed makes a pod that has no address yet wait for the verdict on a subnet that was edited just now: it gets the
+// addresses of one family for good when the other is about to come.
+func (c *controller) reviewed(in inputs) error {
+	for _, n := range in.networks {
+		if in.pod.Annotations[util.Key(n.prefix, util.Allocated)] != "" {
+			continue
+		}
+		for _, s := range n.subnets {
+			if latest, err := c.subnets.Get(s.Name); err == nil && util.UnderReview(latest) {
+				return reconcile.Wait("the verdict on an edit of subnet %s", s.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // vlansOf are the Vlans of the subnets that may serve. The daemon has to know the provider network before it makes the
