@@ -296,7 +296,8 @@ func (p *planner) gateways() error {
 		return err
 	}
 	router := map[bool]netip.Addr{}
-	if p.Subnet.Spec.U2OInterconnection && p.Subnet.Spec.Vlan != "" {
+	interconnected := p.Subnet.Spec.U2OInterconnection && p.Subnet.Spec.Vlan != ""
+	if interconnected {
 		if router, err = byFamily("status of subnet "+p.Subnet.Name, p.Subnet.Status.U2OInterconnectionIP); err != nil {
 			return err
 		}
@@ -309,8 +310,12 @@ func (p *planner) gateways() error {
 				s.CheckGateways = append(s.CheckGateways, g)
 			}
 		}
-		if via := router[a.Addr().Is4()]; via.IsValid() {
+		via := router[a.Addr().Is4()]
+		switch {
+		case via.IsValid():
 			gateway = via
+		case interconnected: // the news of the pod may come before that of its subnet
+			return &WaitError{For: ForRoute, What: fmt.Sprintf("the router has no address for %s in the status of subnet %s yet", a.Addr(), p.Subnet.Name)}
 		}
 		s.Gateways = append(s.Gateways, gateway)
 	}

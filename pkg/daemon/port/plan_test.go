@@ -254,11 +254,16 @@ func TestPlanWaits(t *testing.T) {
 		want WaitFor
 		text string
 	}{
-		"nothing yet":                     {inputs().set("allocated", "", "ip_address", "", "mac_address", "", "cidr", ""), ForAddress, "no address allocated to pod default/web provider ovn"},
-		"a user's address is no grant":    {inputs().set("allocated", ""), ForAddress, "no address allocated"},
-		"a subnet that is not known yet":  {func() Inputs { in := inputs(); in.Subnet = nil; return in }(), ForAddress, `subnet "ovn-default"`},
-		"routes":                          {inputs().set("routed", ""), ForRoute, "route is not ready for pod default/web provider ovn"},
-		"routes that a user asks anew":    {inputs().set("routed", "false"), ForRoute, "route is not ready"},
+		"nothing yet":                    {inputs().set("allocated", "", "ip_address", "", "mac_address", "", "cidr", ""), ForAddress, "no address allocated to pod default/web provider ovn"},
+		"a user's address is no grant":   {inputs().set("allocated", ""), ForAddress, "no address allocated"},
+		"a subnet that is not known yet": {func() Inputs { in := inputs(); in.Subnet = nil; return in }(), ForAddress, `subnet "ovn-default"`},
+		"routes":                         {inputs().set("routed", ""), ForRoute, "route is not ready for pod default/web provider ovn"},
+		"routes that a user asks anew":   {inputs().set("routed", "false"), ForRoute, "route is not ready"},
+		"the router of an interconnected subnet": {func() Inputs {
+			in := inputs()
+			in.Subnet.Spec.Vlan, in.Subnet.Spec.U2OInterconnection = "v", true
+			return in
+		}(), ForRoute, "the router has no address"},
 		"an address, with a CIDR already": {inputs().set("ip_address", ""), ForAddress, "no address allocated"},
 	} {
 		t.Run(name, func(t *testing.T) {
