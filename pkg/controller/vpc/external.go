@@ -28,7 +28,7 @@ type network struct {
 	subnet *v1.Subnet // nil: the switch is bare, or there is none
 	// provider is the Subnet's provider network, "" for none.
 	provider string
-	eip    *v1.OvnEip // the router port's address; nil when there is none
+	eip      *v1.OvnEip // the router port's address; nil when there is none
 	// users are the NAT rules of the VPC with addresses of the network, for one that is not wanted; eipUsers are those with
 	// the router port's own.
 	users, eipUsers []string
