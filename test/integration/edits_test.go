@@ -125,3 +125,44 @@ func TestMalformedSelectors(t *testing.T) {
 	w.createPod(testbed.Pod("default", "p", "node1", "ovn.kubernetes.io/logical_switch", "used"))
 	w.waitPod("default", "p")
 }
+
+// TestNamespaceInTwoVpcs shows that a namespace is in one VPC: a subnet that comes second is refused, and takes over when the
+// first one lets the namespace go.
+func TestNamespaceInTwoVpcs(t *testing.T) {
+	w, _ := converged(t, 1)
+	w.createVpc("va")
+	w.createVpc("vb")
+	w.createNamespace("x")
+	names := func(s *v1.SubnetSpec) { s.Namespaces = []string{"x"} }
+	w.mustCreateSubnet("sa", "va", "10.64.0.0/30", names)
+	w.waitSubnet("sa")
+	w.mustCreateSubnet("another", "vb", "10.65.0.0/24", names) // before sa by name
+	w.mustCreateSubnet("sd", "", "10.66.0.0/24", names)
+	w.waitRefused("another", "namespace 'x' belongs to vpc va by subnet sa")
+	w.waitRefused("sd", "namespace 'x' belongs to vpc va by subnet sa")
+	bound := func(want string) {
+		t.Helper()
+		w.eventually("namespace x is bound to "+want, func() error {
+			ns, err := plane.Kube.CoreV1().Namespaces().Get(t.Context(), "x", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if got := ns.Annotations["ovn.kubernetes.io/logical_switch"]; got != want {
+				return fmt.Errorf("it is bound to %q", got)
+			}
+			return nil
+		})
+	}
+	bound("sa")
+	w.createPod(testbed.Pod("x", "one", "node1"))
+	if got := w.waitPod("x", "one").Annotations["ovn.kubernetes.io/logical_router"]; got != "va" {
+		t.Errorf("the pod is in vpc %s", got)
+	}
+	w.createPod(testbed.Pod("x", "two", "node1")) // a /30 has one address for pods
+	w.waitEvent("two", "AcquireAddressFailed", "sa")
+	w.deletePods("x", "one", "two")
+	w.editSubnet("sa", map[string]any{"namespaces": nil})
+	w.waitSubnet("another")
+	bound("another")
+	w.waitRefused("sd", "namespace 'x' belongs to vpc vb by subnet another")
+}

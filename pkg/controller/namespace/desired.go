@@ -58,12 +58,20 @@ func subnetsOf(in inputs) []*v1.Subnet {
 		}
 	}
 	if len(bound) > 0 {
-		return bound
+		return ofOneVpc(bound)
 	}
 	if s := subnet(in, in.config.DefaultSubnet); s != nil {
 		return []*v1.Subnet{s}
 	}
 	return nil
+}
+
+// ofOneVpc leaves out the subnets of other VPCs than the first one in effect: a namespace is in one VPC, or its pods would be in
+// whichever has an address. Selectors can match what nobody refuses on the Subnets.
+func ofOneVpc(bound []*v1.Subnet) []*v1.Subnet {
+	i := slices.IndexFunc(bound, func(s *v1.Subnet) bool { return util.InEffect(s) != nil })
+	vpc := bound[max(i, 0)].Spec.Vpc
+	return slices.DeleteFunc(bound, func(s *v1.Subnet) bool { return s.Spec.Vpc != vpc })
 }
 
 // vpcOf is the custom VPC that lists the namespace, of several the first by name; nil when none does.

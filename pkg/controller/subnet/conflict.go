@@ -44,11 +44,16 @@ func vpcConflict(in inputs) error {
 }
 
 // namespaceConflict: the namespaces of a custom VPC's subnet are among the VPC's, if that names any (D-12); those of the
-// default VPC's subnets belong to no custom VPC.
+// default VPC's subnets belong to no custom VPC; and no namespace has subnets of two VPCs, or its pods would be in either.
 func namespaceConflict(in inputs) error {
 	spec := &in.subnet.Spec
 	if spec.Vpc == "" {
 		return nil
+	}
+	for _, other := range in.siblings {
+		if ns := contested(other, in.subnet); ns != "" && precedes(other, in.subnet) {
+			return invalid("namespace '%s' belongs to vpc %s by subnet %s", ns, other.Spec.Vpc, other.Name)
+		}
 	}
 	if spec.Vpc != in.config.DefaultVpc {
 		allowed := in.vpc().Spec.Namespaces
@@ -70,6 +75,23 @@ func namespaceConflict(in inputs) error {
 		}
 	}
 	return nil
+}
+
+// contested is a namespace that subnets of two VPCs name for the first network of its pods, "" for none.
+func contested(a, b *v1.Subnet) string {
+	for _, s := range []*v1.Subnet{a, b} {
+		if s.Spec.Vpc == "" || s.Spec.Provider != "" && s.Spec.Provider != util.OvnProvider || !s.DeletionTimestamp.IsZero() {
+			return ""
+		}
+	}
+	if a.Spec.Vpc == b.Spec.Vpc {
+		return ""
+	}
+	i := slices.IndexFunc(b.Spec.Namespaces, func(ns string) bool { return slices.Contains(a.Spec.Namespaces, ns) })
+	if i < 0 {
+		return ""
+	}
+	return b.Spec.Namespaces[i]
 }
 
 // siblingConflict: no two subnets of one VPC and VLAN overlap, and none share a policy routing table.

@@ -39,7 +39,7 @@ type inputs struct {
 	config Config
 	// subnet is nil when the object is gone.
 	subnet *v1.Subnet
-	// siblings are others that could want the same, by name, with the spec they have and with the one in effect.
+	// siblings are others that could want the same, with the spec they have and with the one in effect, by precedence.
 	siblings []*v1.Subnet
 	join     *v1.Subnet // nil when it does not exist (yet)
 	vpcs     []*v1.Vpc  // all, by name
@@ -90,7 +90,15 @@ func (c *controller) inputsOf(own *v1.Subnet) (inputs, error) {
 			in.siblings = append(in.siblings, effective)
 		}
 	}
-	slices.SortStableFunc(in.siblings, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(in.siblings, func(a, b *v1.Subnet) int { // refusals name who is in place
+		switch {
+		case precedes(a, b):
+			return -1
+		case precedes(b, a):
+			return 1
+		}
+		return 0
+	})
 	if in.vpcs, err = c.vpcs.List(labels.Everything()); err != nil {
 		return in, fmt.Errorf("list vpcs: %w", err)
 	}
@@ -106,7 +114,7 @@ func (c *controller) inputsOf(own *v1.Subnet) (inputs, error) {
 
 // related says whether two subnets could want the same.
 func related(other, s *v1.Subnet) bool {
-	return sameNetwork(other, s) || other.Spec.ExternalEgressGateway != ""
+	return sameNetwork(other, s) || other.Spec.ExternalEgressGateway != "" || contested(other, s) != ""
 }
 
 // portMAC reads the MAC of the subnet's router port. In a subnet without one, a port of that name has an address of the
