@@ -128,7 +128,7 @@ func (r *runner) e2e() {
 	if !r.lab("up") {
 		return
 	}
-	r.goTest("-tags=e2e", "-count=1", "-p=1", "-timeout=50m", "./test/e2e/...")
+	r.goTest("-tags=e2e", "-count=1", "-p=1", "-parallel=4", "-timeout=50m", "./test/e2e/...")
 	if !wasUp {
 		r.lab("down")
 	}

@@ -25,10 +25,10 @@ func TestS118(t *testing.T) {
 	}
 }
 
-// TestS119 shows the default router: marked, without load balancer and NAT.
+// TestS119 shows the default router: marked, without load balancer and NAT. It asks as a user does.
 func TestS119(t *testing.T) {
 	for column, want := range map[string]string{"name": "ovn-cluster", "load_balancer": "[]", "nat": "[]", "external_ids:vendor": "kube-ovn"} {
-		if got := strings.TrimSpace(nbctl(t, "get", "Logical_Router", "ovn-cluster", column)); got != want {
+		if got := strings.TrimSpace(kubectl(t, "ko", "nbctl", "get", "Logical_Router", "ovn-cluster", column)); got != want {
 			t.Errorf("%s = %s, want %s", column, got, want)
 		}
 	}
@@ -108,6 +108,7 @@ func TestS125(t *testing.T) {
 // TestS126toS129 follows the paths of document 004: to a pod of another node, to an address of the own and of another
 // node, and to the outside, which sees the node's address.
 func TestS126toS129(t *testing.T) {
+	beside(t)
 	apply(t, namespaceYAML("e2e-paths")+podYAML("e2e-paths", "one", nodes[1])+serverYAML("e2e-paths", "two", nodes[2]))
 	addresses := ready(t, 90*time.Second, "e2e-paths", "one", "two")
 	t.Run("S126 pod of another node, without NAT", func(t *testing.T) {

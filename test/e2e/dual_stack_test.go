@@ -15,6 +15,7 @@ import (
 // TestDualStackVPC puts pods on three nodes into a subnet of a custom VPC with both families: everyone reaches everyone by
 // IPv4 and by IPv6, with ping and TCP.
 func TestDualStackVPC(t *testing.T) {
+	beside(t)
 	var manifests strings.Builder
 	manifests.WriteString(namespaceYAML("e2e-dual") + `---
 kind: Vpc

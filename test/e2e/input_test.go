@@ -36,6 +36,7 @@ func TestRefused(t *testing.T) {
 // TestConflictHeals shows two subnets of one VPC that overlap: the second says so in its condition, and becomes ready by
 // itself when the first one goes. A third subnet is served meanwhile.
 func TestConflictHeals(t *testing.T) {
+	beside(t)
 	subnet := func(name, cidr string) string {
 		return "kind: Subnet\napiVersion: kubeovn.io/v1\nmetadata: {name: " + name + "}\nspec: {vpc: e2e-conflict, cidrBlock: " + cidr + "}\n"
 	}
@@ -55,6 +56,7 @@ func TestConflictHeals(t *testing.T) {
 
 // TestUnknownVpc shows a subnet whose VPC comes later.
 func TestUnknownVpc(t *testing.T) {
+	beside(t)
 	apply(t, "kind: Subnet\napiVersion: kubeovn.io/v1\nmetadata: {name: e2e-early}\nspec: {vpc: e2e-late, cidrBlock: 10.83.0.0/24}\n")
 	eventually(t, 30*time.Second, "the subnet names the VPC it waits for", func() error { return notReady(t, "e2e-early", "e2e-late") })
 	apply(t, "kind: Vpc\napiVersion: kubeovn.io/v1\nmetadata: {name: e2e-late}\nspec: {}\n")

@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,7 +45,15 @@ func TestMain(m *testing.M) {
 func restore() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	return tearDown(ctx)
+	return errors.Join(asInstalled(ctx), cluster.NoNamespaceEnds(ctx))
+}
+
+// beside runs the test at the end, together with others of its kind: it has namespaces, VPCs and subnets of its own, needs no
+// outside network, leaves nodes and programs alone, and does not keep the machine busy.
+func beside(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	withoutDeployment(t)
 }
 
 // apply applies manifests for the time of the test and removes them at its end.

@@ -61,6 +61,7 @@ func reachAll(t *testing.T, namespace, pod string, addresses []string) error {
 
 // TestPodRestart deletes a pod and makes it again under its name: it gets an address, is reached, and the old port is gone.
 func TestPodRestart(t *testing.T) {
+	beside(t)
 	apply(t, namespaceYAML("e2e-restart")+podYAML("e2e-restart", "stays", nodes[1]))
 	pod := podYAML("e2e-restart", "comes", nodes[2])
 	apply(t, pod)
@@ -79,7 +80,7 @@ func TestPodRestart(t *testing.T) {
 	if err := cluster.Ping(t.Context(), "e2e-restart", "stays", second["comes"]); err != nil {
 		t.Error(err)
 	}
-	ports, err := cluster.Run(t.Context(), "kubectl", "ko", "vsctl", nodes[2], "--bare", "--columns=name", "find", "Interface", `external_ids:iface-id="comes.e2e-restart"`)
+	ports, err := cluster.Ko(t.Context(), "vsctl", nodes[2], "--bare", "--columns=name", "find", "Interface", `external_ids:iface-id="comes.e2e-restart"`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +100,7 @@ func noRow(t *testing.T, table, name string) error {
 
 // TestStaticAddress asks for an address, and shows what a second pod that asks for the same one is told.
 func TestStaticAddress(t *testing.T) {
+	beside(t)
 	apply(t, namespaceYAML("e2e-static")+`---
 kind: Subnet
 apiVersion: kubeovn.io/v1
@@ -133,6 +135,7 @@ spec:
 
 // TestFullSubnet fills a /29 and shows that the pod without an address is told so and gets one when another pod goes.
 func TestFullSubnet(t *testing.T) {
+	beside(t)
 	apply(t, namespaceYAML("e2e-full")+`---
 kind: Subnet
 apiVersion: kubeovn.io/v1

@@ -68,6 +68,7 @@ spec:
 
 // TestS049toS054 walks through the first example of document 001: two tenants with the same CIDR.
 func TestS049toS054(t *testing.T) {
+	beside(t)
 	apply(t, vpcs)
 	t.Run("S049 vpcs are standby and own a marked router", func(t *testing.T) {
 		for i, vpc := range []string{"e2e-vpc-1", "e2e-vpc-2"} {
@@ -152,6 +153,7 @@ func checkIsolation(t *testing.T, one, two map[string]string) {
 
 // TestS050 shows that a VPC without namespaces restricts none (D-12).
 func TestS050(t *testing.T) {
+	beside(t)
 	apply(t, namespaceYAML("e2e-any")+`---
 kind: Vpc
 apiVersion: kubeovn.io/v1

@@ -284,7 +284,7 @@ func gatewayChassis(t *testing.T, port string) []string {
 // vsctl runs ovs-vsctl of a node through kubectl-ko.
 func vsctl(t *testing.T, node string, args ...string) string {
 	t.Helper()
-	out, err := cluster.Run(t.Context(), "kubectl", append([]string{"ko", "vsctl", node}, args...)...)
+	out, err := cluster.Ko(t.Context(), append([]string{"vsctl", node}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

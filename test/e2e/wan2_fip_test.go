@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -172,14 +171,23 @@ func wantPage(t *testing.T, url, want string) {
 
 // wantCaptured is the tcpdump of chapter 2.2 in the pod that has the Vip's address while a node pings its FIP.
 func wantCaptured(t *testing.T, eip string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	pinged := make(chan error, 1)
+	captured, pinged := make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := cluster.Node(ctx, nodes[1], "ping", "-c", "30", "-i", "0.3", "-W", "2", eip)
-		pinged <- err
+		for {
+			select {
+			case <-captured:
+				pinged <- nil
+				return
+			default:
+				if _, err := cluster.Node(t.Context(), nodes[1], "ping", "-c", "2", "-i", "0.3", "-W", "2", eip); err != nil {
+					pinged <- err
+					return
+				}
+			}
+		}
 	}()
 	out := tcpdump(t, "vpc1", "vpc-1-busybox03", nodes[0], "-c", "4", "-netvv", "icmp", "and", "host", "192.168.0.3")
+	close(captured)
 	if err := <-pinged; err != nil {
 		t.Error(err)
 	}

@@ -17,36 +17,36 @@ import (
 	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
-// stream pings an address from outside every 100 ms for a time and delivers the answers.
-func stream(t *testing.T, address string, length time.Duration) <-chan []framework.Reply {
+// startStream pings an address from outside every 100 ms, at the longest to the end of the test.
+func startStream(t *testing.T, address string) *framework.Stream {
 	t.Helper()
-	done := make(chan []framework.Reply, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), length+10*time.Second)
-	go func() {
-		defer cancel()
-		out, err := cluster.Ext(ctx, "ping", "-D", "-i", "0.1", "-w", fmt.Sprint(int(length.Seconds())), address)
-		replies := framework.Replies(out)
-		if err != nil && len(replies) == 0 { // ping fails when all was lost; losses are judged by their length
-			t.Log(err)
-		}
-		done <- replies
-	}()
-	return done
+	s, err := cluster.Stream(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop() })
+	return s
 }
 
-// wantGap fails when a stream was without an answer for longer than a limit, or did not go on to its end.
-func wantGap(t *testing.T, replies []framework.Reply, length, limit time.Duration) {
+// wantAnswers stops a stream that was started at start and has gone on for a time longer, and fails when it was without an
+// answer for more than a limit.
+func wantAnswers(t *testing.T, s *framework.Stream, start time.Time, longer, limit time.Duration) {
 	t.Helper()
-	if len(replies) < 2 {
-		t.Fatalf("%d answers", len(replies))
-	}
+	until := time.Now().Add(longer)
+	eventually(t, longer+30*time.Second, "answers go on", func() error {
+		if replies := s.Replies(); len(replies) == 0 || replies[len(replies)-1].At.Before(until) {
+			return fmt.Errorf("%d answers", len(replies))
+		}
+		return nil
+	})
+	replies, length := s.Stop(), time.Since(start)
 	gap := framework.Gap(replies)
 	t.Logf("longest gap %s, %d answers", gap, len(replies))
 	if gap > limit {
 		t.Errorf("no answer for %s, want at most %s", gap, limit)
 	}
 	if span := replies[len(replies)-1].At.Sub(replies[0].At); span < length-limit {
-		t.Errorf("the answers ended after %s of %s", span, length)
+		t.Errorf("the answers lasted %s of %s", span, length)
 	}
 }
 
@@ -74,26 +74,25 @@ func TestGatewayFailover(t *testing.T) {
 	eip := isReady(t, "oeip", "e2e-fail")["V4IP"]
 	wantPing(t, eip)
 
-	const length = 20 * time.Second
-	replies := stream(t, eip, length)
+	const limit = 3 * time.Second
+	start, replies := time.Now(), startStream(t, eip)
 	t.Cleanup(func() { powerOn(t, victim) })
 	if _, err := cluster.Lab(t.Context(), "kill", victim); err != nil {
 		t.Fatal(err)
 	}
-	wantGap(t, <-replies, length, 3*time.Second)
+	wantAnswers(t, replies, start, 4*limit, limit)
 	if got := activeGateway(t, vpc+"-external204"); got == victim {
 		t.Errorf("%s is the active gateway still", got)
 	}
-	const longer = 2 * length // until the node has its gateway back
-	replies = stream(t, eip, longer)
+	start, replies = time.Now(), startStream(t, eip)
 	powerOn(t, victim)
-	wantGap(t, <-replies, longer, 3*time.Second)
 	eventually(t, 2*time.Minute, victim+" is the active gateway again", func() error {
 		if got := activeGateway(t, vpc+"-external204"); got != victim {
 			return fmt.Errorf("it is %s", got)
 		}
 		return nil
 	})
+	wantAnswers(t, replies, start, 2*limit, limit)
 	wantPing(t, eip)
 	for _, pod := range []string{"vpc-1-busybox01", "vpc-1-busybox04"} { // of the nodes that may have been cut; other tests use them
 		eventually(t, 3*time.Minute, pod+" runs again", func() error {
@@ -131,7 +130,7 @@ func vpcWithGateway(t *testing.T) (vpc, node string) {
 // activeGateway is the node that a router port's gateway stands on now, empty for none.
 func activeGateway(t *testing.T, port string) string {
 	t.Helper()
-	out, err := cluster.Run(t.Context(), "kubectl", "ko", "sbctl", "--bare", "--columns=chassis", "find", "Port_Binding", "logical_port=cr-"+port)
+	out, err := cluster.Ko(t.Context(), "sbctl", "--bare", "--columns=chassis", "find", "Port_Binding", "logical_port=cr-"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +138,7 @@ func activeGateway(t *testing.T, port string) string {
 	if chassis == "" {
 		return ""
 	}
-	if out, err = cluster.Run(t.Context(), "kubectl", "ko", "sbctl", "get", "Chassis", chassis, "hostname"); err != nil {
+	if out, err = cluster.Ko(t.Context(), "sbctl", "get", "Chassis", chassis, "hostname"); err != nil {
 		t.Fatal(err)
 	}
 	return strings.Trim(strings.TrimSpace(out), `"`)
@@ -163,7 +162,7 @@ func powerOn(t *testing.T, node string) {
 		}) {
 			return errors.New("it is not ready")
 		}
-		_, err = cluster.Run(ctx, "kubectl", "ko", "vsctl", node, "br-exists", "br-external204")
+		_, err = cluster.Ko(ctx, "vsctl", node, "br-exists", "br-external204")
 		return err
 	})
 	if err != nil {
@@ -210,21 +209,21 @@ func TestBrokenConfigMapKeepsTraffic(t *testing.T) {
 	port := nbctl(t, "--bare", "--columns=_uuid,mac,networks", "list", "Logical_Router_Port", "ovn-cluster-external204")
 	chassis := gatewayChassis(t, "ovn-cluster-external204")
 	t.Cleanup(func() { reconfigure(t, config) })
-	for name, change := range map[string][2]string{
-		"nodes that do not exist": {`"` + strings.Join(nodes, ",") + `"`, `"nowhere-1,nowhere-2"`},
-		"type":                    {`"centralized"`, `"sideways"`},
-		"physical gateway":        {`"10.5.204.254/24"`, `"10.5.204.2540/24"`},
-		"address of the port":     {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.300/24\"\n"},
-		"MAC of the port":         {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.200/24\"\n  nic-mac: \"16:52:f3:13:6a\"\n"},
+	for name, change := range map[string][3]string{ // what is changed to what, and what is said of it
+		"nodes that do not exist": {`"` + strings.Join(nodes, ",") + `"`, `"nowhere-1,nowhere-2"`, "nowhere-1"},
+		"type":                    {`"centralized"`, `"sideways"`, "sideways"},
+		"physical gateway":        {`"10.5.204.254/24"`, `"10.5.204.2540/24"`, "10.5.204.2540"},
+		"address of the port":     {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.300/24\"\n", "10.5.204.300"},
+		"MAC of the port":         {"\ndata:\n", "\ndata:\n  nic-ip: \"10.5.204.200/24\"\n  nic-mac: \"16:52:f3:13:6a\"\n", "16:52:f3:13:6a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(config, change[0]) {
 				t.Fatalf("nothing to change: no %s", change[0])
 			}
-			const length = 4 * time.Second
-			replies := stream(t, eip, length)
+			start, replies := time.Now(), startStream(t, eip)
 			reconfigure(t, strings.Replace(config, change[0], change[1], 1))
-			wantGap(t, <-replies, length, time.Second)
+			told(t, "vpc", "ovn-cluster", change[2])
+			wantAnswers(t, replies, start, 1500*time.Millisecond, time.Second)
 			if got := nbctl(t, "--bare", "--columns=_uuid,mac,networks", "list", "Logical_Router_Port", "ovn-cluster-external204"); got != port {
 				t.Errorf("the port changed from %q to %q", port, got)
 			}

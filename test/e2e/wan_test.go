@@ -6,23 +6,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
 // The tests of the files wan* need an outside network. There is one at a time, shared by the tests that want the same one,
-// and it goes when a test wants another one or none, at the latest at the end (TestMain). These files come last in the
-// order of names, so that the tests before them find the cluster as it is installed, and have numbers, so that those that
-// share a network follow each other.
+// and it goes when a test wants another one or none, at the latest at the end (TestMain). Flags change only where the next
+// one wants others. These files come last in the order of names, so that the tests before them find the cluster as it is
+// installed, and have numbers, so that those that share a network or flags follow each other.
 
 // deployment is an outside network of the cluster.
 type deployment struct {
@@ -37,16 +40,21 @@ type deployment struct {
 	ready func(context.Context) error
 }
 
-// current is what is deployed now, why that failed, and what undoes it, last step first.
+// current is what is deployed now, why that failed, what undoes it, last step first, and the installed values of the flags
+// that were ever changed.
 var current struct {
+	sync.Mutex
 	*deployment
-	err  error
-	undo []func(context.Context) error
+	err                error
+	undo               []func(context.Context) error
+	controller, daemon map[string]string
 }
 
 // deploy makes d the outside network.
 func deploy(t *testing.T, d *deployment) {
 	t.Helper()
+	current.Lock()
+	defer current.Unlock()
 	if current.deployment == d {
 		if current.err != nil {
 			t.Fatalf("outside network %s did not come up: %v", d.name, current.err)
@@ -69,29 +77,48 @@ func withoutDeployment(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	if err := tearDown(ctx); err != nil {
+	if err := asInstalled(ctx); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (d *deployment) up(ctx context.Context) error {
-	for _, flags := range []struct {
-		want map[string]string
-		set  func(context.Context, map[string]string) (map[string]string, error)
-	}{{d.controller, cluster.SetControllerFlags}, {d.daemon, cluster.SetDaemonFlags}} {
-		if len(flags.want) == 0 {
-			continue
-		}
-		before, err := flags.set(ctx, flags.want)
-		if before != nil {
-			current.undo = append(current.undo, func(ctx context.Context) error {
-				_, err := flags.set(ctx, before)
-				return err
-			})
-		}
-		if err != nil {
+// asInstalled removes what is deployed and gives all flags their installed values.
+func asInstalled(ctx context.Context) error {
+	current.Lock()
+	defer current.Unlock()
+	return errors.Join(tearDown(ctx), setFlags(ctx, nil, nil))
+}
+
+// setFlags gives the controller and the daemons some flags and all others their installed values.
+func setFlags(ctx context.Context, controller, daemon map[string]string) error {
+	var both errgroup.Group
+	for _, program := range []struct {
+		want      map[string]string
+		installed *map[string]string
+		set       func(context.Context, map[string]string) (map[string]string, error)
+	}{{controller, &current.controller, cluster.SetControllerFlags}, {daemon, &current.daemon, cluster.SetDaemonFlags}} {
+		both.Go(func() error {
+			want := map[string]string{}
+			maps.Copy(want, *program.installed)
+			maps.Copy(want, program.want)
+			before, err := program.set(ctx, want)
+			if *program.installed == nil {
+				*program.installed = map[string]string{}
+			}
+			for name, value := range before {
+				if _, known := (*program.installed)[name]; !known {
+					(*program.installed)[name] = value
+				}
+			}
 			return err
-		}
+		})
+	}
+	return both.Wait()
+}
+
+func (d *deployment) up(ctx context.Context) error {
+	if err := setFlags(ctx, d.controller, d.daemon); err != nil {
+		return err
 	}
 	// All at once, in whichever order they were applied: what is still used waits for its users.
 	current.undo = append(current.undo, unlabelGateways, func(ctx context.Context) error {
@@ -225,7 +252,7 @@ func leftovers(ctx context.Context) error {
 }
 
 func nodeLeftovers(ctx context.Context, node string) (left []string, err error) {
-	bridges, err := cluster.Run(ctx, "kubectl", "ko", "vsctl", node, "list-br")
+	bridges, err := cluster.Ko(ctx, "vsctl", node, "list-br")
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +261,7 @@ func nodeLeftovers(ctx context.Context, node string) (left []string, err error) 
 			left = append(left, node+" bridge "+bridge)
 		}
 	}
-	ids, err := cluster.Run(ctx, "kubectl", "ko", "vsctl", node, "get", "Open_vSwitch", ".", "external_ids")
+	ids, err := cluster.Ko(ctx, "vsctl", node, "get", "Open_vSwitch", ".", "external_ids")
 	if err != nil {
 		return nil, err
 	}

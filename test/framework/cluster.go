@@ -139,18 +139,34 @@ func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 		return err
 	}
 	for _, u := range list {
-		r, err := c.resource(u)
-		if err == nil {
-			_, err = r.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: "test", Force: true})
-		}
-		if err != nil {
+		if err := c.apply(ctx, u); err != nil {
 			return fmt.Errorf("apply %s %s: %w", u.GetKind(), u.GetName(), err)
 		}
 	}
 	return nil
 }
 
-// Delete removes every object of a stream, last one first, and waits until all are gone.
+func (c *Cluster) apply(ctx context.Context, u *unstructured.Unstructured) error {
+	r, err := c.resource(u)
+	if err != nil {
+		return err
+	}
+	options := metav1.ApplyOptions{FieldManager: "test", Force: true}
+	got, err := r.Apply(ctx, u.GetName(), u, options)
+	if err == nil && isNamespace(u) && got.GetDeletionTimestamp() != nil { // one that Delete did not wait for
+		if err = c.gone(ctx, u); err == nil {
+			_, err = r.Apply(ctx, u.GetName(), u, options)
+		}
+	}
+	return err
+}
+
+func isNamespace(u *unstructured.Unstructured) bool {
+	return u.GroupVersionKind() == corev1.SchemeGroupVersion.WithKind("Namespace")
+}
+
+// Delete removes every object of a stream, last one first, and waits until all are gone but the namespaces: Kubernetes looks
+// at one five seconds after its end was asked for. NoNamespaceEnds waits for them.
 func (c *Cluster) Delete(ctx context.Context, manifests []byte) error {
 	list, err := Objects(manifests)
 	if err != nil {
@@ -163,11 +179,30 @@ func (c *Cluster) Delete(ctx context.Context, manifests []byte) error {
 		}
 	}
 	for _, u := range list {
+		if isNamespace(u) {
+			continue
+		}
 		if err := c.gone(ctx, u); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// NoNamespaceEnds waits until no namespace is about to end.
+func (c *Cluster) NoNamespaceEnds(ctx context.Context) error {
+	return Poll(ctx, "all ending namespaces are gone", func() error {
+		list, err := c.Kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, ns := range list.Items {
+			if ns.DeletionTimestamp != nil {
+				return fmt.Errorf("namespace %s still exists: %+v", ns.Name, ns.Status.Conditions)
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Cluster) delete(ctx context.Context, u *unstructured.Unstructured) error {
@@ -246,9 +281,14 @@ func (c *Cluster) Lab(ctx context.Context, args ...string) (string, error) {
 	return c.Run(ctx, filepath.Join(c.root, "bin", "lab"), args...)
 }
 
-// Nbctl runs ovn-nbctl through the kubectl plugin.
+// Ko runs a command of the plugin that is installed for `kubectl ko`.
+func (c *Cluster) Ko(ctx context.Context, args ...string) (string, error) {
+	return c.Run(ctx, "kubectl-ko", args...)
+}
+
+// Nbctl runs ovn-nbctl through the plugin.
 func (c *Cluster) Nbctl(ctx context.Context, args ...string) (string, error) {
-	return c.Run(ctx, "kubectl", append([]string{"ko", "nbctl"}, args...)...)
+	return c.Ko(ctx, append([]string{"nbctl"}, args...)...)
 }
 
 // Kubectl runs kubectl with the lab's environment.

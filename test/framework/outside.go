@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kubeovn/kube-ovn/hack/lab/ns"
@@ -87,6 +91,53 @@ func (c *Cluster) Get(ctx context.Context, url string) (string, error) {
 		err = fmt.Errorf("from outside: %s says %s", url, response.Status)
 	}
 	return strings.TrimSpace(string(body)), err
+}
+
+// Stream is a ping from the outside network, ten times a second until it is stopped.
+type Stream struct {
+	stop func()
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// Stream starts to ping an address.
+func (c *Cluster) Stream(ctx context.Context, address string) (*Stream, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Stream{}
+	cmd := exec.CommandContext(ctx, "ping", "-D", "-i", "0.1", address)
+	cmd.Stdout = s
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Second
+	if err := ns.InNetns(c.outside(), cmd.Start); err != nil {
+		cancel()
+		return nil, fmt.Errorf("ping %s: %w", address, err)
+	}
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		cmd.Wait() //nolint:errcheck // what was lost is judged by the answers
+	})
+	return s, nil
+}
+
+// Write takes what ping prints.
+func (s *Stream) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(text)
+}
+
+// Replies are the answers so far.
+func (s *Stream) Replies() []Reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Replies(s.out.String())
+}
+
+// Stop ends the stream and returns all answers.
+func (s *Stream) Stop() []Reply {
+	s.stop()
+	return s.Replies()
 }
 
 // Reply is one answer to ping.

@@ -70,6 +70,21 @@ func TestServeAndGet(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	stream, err := c.Stream(t.Context(), "192.0.2.7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Poll(t.Context(), "two answers", func() error {
+		if got := stream.Replies(); len(got) < 2 || got[1].At.IsZero() {
+			return fmt.Errorf("%+v", got)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if all := stream.Stop(); len(all) < 2 || len(stream.Replies()) != len(all) {
+		t.Errorf("%d answers, and %d after the end", len(all), len(stream.Replies()))
+	}
 	if err := server.Close(); err != nil {
 		t.Error(err)
 	}

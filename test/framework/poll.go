@@ -8,8 +8,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// interval between two looks of Poll.
-const interval = 200 * time.Millisecond
+// A look of Poll is followed by a pause as long as itself within these bounds, so that dear looks leave the machine to what
+// is waited for.
+const (
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 500 * time.Millisecond
+)
 
 // defaultDeadline bounds a Poll whose context has no deadline.
 const defaultDeadline = 60 * time.Second
@@ -22,16 +26,15 @@ func Poll(ctx context.Context, what string, check func() error) error {
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
 	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
 	start := time.Now()
 	for {
+		looked := time.Now()
 		err := check()
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(min(max(time.Since(looked), shortestPause), longestPause)):
 		case <-ctx.Done():
 			return fmt.Errorf("waited %.0f s until %s: %w", time.Since(start).Seconds(), what, err)
 		}

@@ -183,7 +183,7 @@ func (c Config) ControllerManager() Program {
 		"--cluster-signing-cert-file=" + pki.Cert("ca"), "--cluster-signing-key-file=" + pki.Key("ca"),
 		"--service-cluster-ip-range=" + c.ServiceCIDR.String(),
 		"--allocate-node-cidrs=false",
-		"--node-monitor-grace-period=20s",
+		"--node-monitor-grace-period=16s", "--node-monitor-period=1s", // four of the kubelets' signs of life
 	}
 	for _, name := range c.Controllers {
 		args = append(args, "--controllers="+name)

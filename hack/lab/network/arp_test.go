@@ -32,9 +32,9 @@ func routerMAC(l *plan.Lab, o plan.Outside) (mac net.HardwareAddr, err error) {
 	return mac, err
 }
 
-// arp asks on a NIC of this thread's namespace who has target, with an IEEE 802.1Q tag unless it is 0, and reports whether mac answered within a
-// second.
-func arp(nic string, tag uint16, source, target string, mac net.HardwareAddr) (bool, error) {
+// arp asks on a NIC of this thread's namespace who has target, with an IEEE 802.1Q tag unless it is 0, again and again, and reports whether mac
+// answered in time.
+func arp(nic string, tag uint16, source, target string, mac net.HardwareAddr, patience time.Duration) (bool, error) {
 	link, err := netlink.LinkByName(nic)
 	if err != nil {
 		return false, err
@@ -53,11 +53,16 @@ func arp(nic string, tag uint16, source, target string, mac net.HardwareAddr) (b
 	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		return false, err
 	}
-	if err := unix.Sendto(socket, request(link.Attrs().HardwareAddr, tag, netip.MustParseAddr(source), netip.MustParseAddr(target)), 0, address); err != nil {
-		return false, err
-	}
+	question := request(link.Attrs().HardwareAddr, tag, netip.MustParseAddr(source), netip.MustParseAddr(target))
 	frame := make([]byte, 1500)
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+	asked := time.Time{}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if time.Since(asked) > 200*time.Millisecond {
+			if err := unix.Sendto(socket, question, 0, address); err != nil {
+				return false, err
+			}
+			asked = time.Now()
+		}
 		n, _, err := unix.Recvfrom(socket, frame, 0)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			continue

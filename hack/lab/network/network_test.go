@@ -279,10 +279,13 @@ func wantAnswer(t *testing.T, l *plan.Lab, o plan.Outside, tag uint16, want bool
 	if err != nil {
 		t.Fatal(err)
 	}
-	answered := false
+	answered, patience := false, time.Second
+	if want {
+		patience = 20 * time.Second
+	}
 	err = ns.InNetns(l.NodeNetns(l.Nodes[0]), func() error {
 		var err error
-		answered, err = arp(o.NIC, tag, o.Prefix.Addr().Next().String(), o.Gateway().String(), gateway)
+		answered, err = arp(o.NIC, tag, o.Prefix.Addr().Next().String(), o.Gateway().String(), gateway, patience)
 		return err
 	})
 	if err != nil || answered != want {

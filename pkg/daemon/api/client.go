@@ -7,14 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
 )
 
 // maxReply bounds what the client reads of one answer, in bytes.
 const maxReply = 1 << 20
+
+// patience is how long Add waits for a daemon that does not listen.
+const patience = 15 * time.Second
 
 // Client speaks to the daemon of this node.
 type Client struct {
@@ -31,9 +37,35 @@ func NewClient(socket string) *Client {
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Add configures an interface and returns what it got. Errors are *types.Error with a code of the CNI specification.
+// Add configures an interface and returns what it got. Errors are *types.Error with a code of the CNI specification. A daemon
+// that does not listen yet is waited for.
 func (c *Client) Add(ctx context.Context, req Request) (Response, error) {
+	c.await(ctx)
 	return c.post(ctx, PathAdd, req)
+}
+
+// await returns when the daemon listens or patience ends. On a node that boots, pods are started before the daemon, and the
+// kubelet tries again later and later.
+func (c *Client) await(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	retry := time.NewTicker(100 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "unix", c.socket)
+		if err == nil {
+			_ = conn.Close()
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+		}
+	}
 }
 
 // Del removes an interface; a missing one is no error.

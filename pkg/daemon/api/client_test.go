@@ -175,3 +175,31 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A pod is started with its node, a moment before the daemon listens.
+func TestAddWaitsForTheDaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cni.sock")
+	result := make(chan error, 1)
+	go func() {
+		_, err := NewClient(path).Add(t.Context(), Request{})
+		result <- err
+	}()
+	if err := NewClient(path).Del(t.Context(), Request{}); err == nil {
+		t.Error("DEL, which the runtime repeats anyway, waited too")
+	}
+	select {
+	case err := <-result:
+		t.Fatalf("it did not wait: %v", err)
+	default:
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })}
+	go func() { _ = srv.Serve(l) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}

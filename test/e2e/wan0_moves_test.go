@@ -105,8 +105,7 @@ func TestStatefulPodMoves(t *testing.T) {
 	wantAnswer(t, eip, 30*time.Second)
 	wantSeen(t, "e2e-moves", "snat-0", internet, snat)
 
-	const length = 15 * time.Second
-	replies := stream(t, eip, length)
+	start, replies := time.Now(), startStream(t, eip)
 	for _, name := range []string{"eip", "snat"} {
 		t.Run(name+" moves", func(t *testing.T) {
 			before := pods[name]
@@ -125,7 +124,7 @@ func TestStatefulPodMoves(t *testing.T) {
 			}
 		})
 	}
-	wantGap(t, <-replies, length, 10*time.Second)
+	wantAnswers(t, replies, start, time.Second, 10*time.Second)
 	kubectl(t, "-n", "e2e-moves", "scale", "statefulset", "--replicas=0", "eip", "snat")
 	for name, p := range pods {
 		wantNAT(t, p.Status.PodIP)
@@ -164,8 +163,7 @@ func TestPodTakesOverEIP(t *testing.T) {
 	wantNAT(t, before.Status.PodIP, "dnat_and_snat "+eip)
 	wantAnswer(t, eip, 30*time.Second)
 
-	const length = 10 * time.Second
-	replies := stream(t, eip, length)
+	replies := startStream(t, eip)
 	moveAway(t, before)
 	after := podOf(t, "moving", before)
 	if after.Name == before.Name || after.Spec.NodeName == before.Spec.NodeName {
@@ -179,7 +177,7 @@ func TestPodTakesOverEIP(t *testing.T) {
 	wantSeen(t, "e2e-moves", after.Name, internet, eip)
 	wantNAT(t, before.Status.PodIP)
 	// One that pings on and on stays with the old pod: OVN's connection tracking knows the ping.
-	if got := <-replies; len(got) == 0 || got[len(got)-1].At.Sub(got[0].At) < 4*time.Second || framework.Gap(got) > time.Second {
+	if got := replies.Stop(); len(got) == 0 || got[len(got)-1].At.Sub(got[0].At) < 4*time.Second || framework.Gap(got) > time.Second {
 		t.Errorf("the old pod did not answer for its five seconds: %d answers, longest gap %s", len(got), framework.Gap(got))
 	}
 }
