@@ -92,7 +92,7 @@ func (p *process) loops() []*reconcile.Loop {
 		vpc.New(
 			vpc.Deps{
 				Config: vpc.Config{
-					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet, LoadBalancers: p.LoadBalancers,
+					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					ExternalSwitch: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
 				},
 				NB: p.nb, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: p.events,
