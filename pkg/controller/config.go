@@ -131,6 +131,11 @@ func (c *Config) Validate() error {
 	if _, err := util.ParseExcludeIPs(c.DefaultExcludeIPs); err != nil {
 		errs = append(errs, fmt.Errorf("default-exclude-ips: %w", err))
 	}
+	for _, text := range c.NodeLocalDNSIPs {
+		if _, err := netip.ParseAddr(text); err != nil {
+			errs = append(errs, fmt.Errorf("node-local-dns-ip: %q is not an address", text))
+		}
+	}
 	if c.ExternalVlanID < 0 || c.ExternalVlanID > 4095 {
 		errs = append(errs, fmt.Errorf("external-gateway-vlanid %d: want 0 to 4095", c.ExternalVlanID))
 	}
