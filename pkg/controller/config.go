@@ -7,17 +7,23 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
+
+// LoadBalancers are the names of the six load balancers of a VPC.
+type LoadBalancers struct {
+	TCP, UDP, SCTP                      string
+	TCPSession, UDPSession, SCTPSession string
+}
 
 // Config is what the program's flags say (api.md 5.1).
 type Config struct {
 	Northbound, Southbound ovs.Config
 
-	DefaultVpc    string
-	LoadBalancers vpc.LoadBalancers
+	DefaultVpc string
+	// LoadBalancers are the names of those of the default VPC. Nobody makes them yet.
+	LoadBalancers LoadBalancers
 
 	// The default subnet: CIDRBlock may be dual stack; gateway and excludes are derived when empty.
 	DefaultSubnet     string
@@ -125,6 +131,11 @@ func (c *Config) Validate() error {
 	}
 	if _, err := util.ParseExcludeIPs(c.DefaultExcludeIPs); err != nil {
 		errs = append(errs, fmt.Errorf("default-exclude-ips: %w", err))
+	}
+	for _, text := range c.NodeLocalDNSIPs {
+		if _, err := netip.ParseAddr(text); err != nil {
+			errs = append(errs, fmt.Errorf("node-local-dns-ip: %q is not an address", text))
+		}
 	}
 	if c.ExternalVlanID < 0 || c.ExternalVlanID > 4095 {
 		errs = append(errs, fmt.Errorf("external-gateway-vlanid %d: want 0 to 4095", c.ExternalVlanID))

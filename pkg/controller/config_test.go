@@ -42,6 +42,7 @@ func TestValidate(t *testing.T) {
 		{"gateway outside", func(c *Config) { c.DefaultGateway = "10.17.0.1" }, []string{"default-gateway:", "is not in cidr"}},
 		{"join gateway outside", func(c *Config) { c.JoinGateway = "10.17.0.1" }, []string{"node-switch-gateway:", "is not in cidr"}},
 		{"excludes", func(c *Config) { c.DefaultExcludeIPs = []string{"10.16.0.9..10.16.0.1"} }, []string{"default-exclude-ips:", "not a valid ip range"}},
+		{"local dns", func(c *Config) { c.NodeLocalDNSIPs = []string{"169.254.20.10", "dns"} }, []string{`node-local-dns-ip: "dns" is not an address`}},
 		{"underlay cluster", underlayFlags, nil},
 		{"underlay without interface", func(c *Config) { underlayFlags(c); c.DefaultInterface = "" }, []string{"network type vlan needs --default-interface-name"}},
 		{"underlay with both gateways", func(c *Config) { underlayFlags(c); c.DefaultLogicalGateway, c.DefaultU2O = true, true }, []string{"exclude each other"}},

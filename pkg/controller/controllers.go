@@ -92,7 +92,7 @@ func (p *process) loops() []*reconcile.Loop {
 		vpc.New(
 			vpc.Deps{
 				Config: vpc.Config{
-					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet, LoadBalancers: p.LoadBalancers,
+					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					ExternalSwitch: p.ExternalSwitch, GatewayConfigNamespace: p.GatewayConfigNamespace,
 				},
 				NB: p.nb, Vpcs: api.Vpcs(), Eips: api.OvnEips(), Events: p.events,
@@ -143,7 +143,7 @@ func (p *process) loops() []*reconcile.Loop {
 		),
 		node.New(
 			node.Deps{
-				Config: node.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet},
+				Config: node.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet, LocalDNS: p.NodeLocalDNSIPs},
 				NB:     p.nb, SB: p.sb, IPAM: p.book, Nodes: kube.Nodes(), IPs: api.IPs(),
 			},
 			node.Sources{Nodes: core.Nodes(), Subnets: kinds.Subnets(), IPs: kinds.IPs()},

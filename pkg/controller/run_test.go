@@ -19,7 +19,6 @@ import (
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/controllertest"
-	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/ovs/ovstest"
 	"github.com/kubeovn/kube-ovn/pkg/util"
@@ -125,16 +124,13 @@ var threeNodes = []*corev1.Node{
 
 // S-118 to S-123: the default VPC of a fresh cluster of three nodes, as seed 004 prints it.
 func TestFreshCluster(t *testing.T) {
-	config := defaults()
-	config.LoadBalancers = vpc.LoadBalancers{TCP: "cluster-tcp-loadbalancer"}
-	c := newCluster(t, config, threeNodes...)
+	c := newCluster(t, defaults(), threeNodes...)
 	c.Eventually("eight policies", func() bool { return count(c.Dump(), "^Logical_Router_Policy ") == 8 })
 	c.Eventually("both subnets are ready", func() bool { return c.subnetReady("join")() && c.subnetReady("ovn-default")() })
 	c.Eventually("the vpc lists both", func() bool { return strings.Join(c.vpc(util.DefaultVpc).Status.Subnets, ",") == "join,ovn-default" })
 
 	status := c.vpc(util.DefaultVpc).Status
-	if !status.Standby || !status.Default || status.Router != "ovn-cluster" || status.DefaultLogicalSwitch != "ovn-default" ||
-		status.TCPLoadBalancer != "cluster-tcp-loadbalancer" {
+	if !status.Standby || !status.Default || status.Router != "ovn-cluster" || status.DefaultLogicalSwitch != "ovn-default" {
 		t.Errorf("vpc status %+v", status)
 	}
 	dump := c.Dump()

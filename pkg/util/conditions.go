@@ -9,6 +9,7 @@ const (
 	ReasonVpcInUse       = "VpcInUse"
 	ReasonVpcUnsupported = "NotSupported"
 	ReasonVpcUnrouted    = "SubnetWithoutRoute"
+	ReasonVpcUnpeered    = "PeerNotReady"
 
 	// Subnet.
 	ReasonSubnetInUse           = "SubnetInUse"
@@ -21,6 +22,7 @@ const (
 	ReasonSubnetPrivateFailed   = "SetPrivateLogicalSwitchFailed"
 	ReasonSubnetPublicFailed    = "ResetLogicalSwitchAclFailed"
 	ReasonSubnetACLsFailed      = "SetLogicalSwitchAclsFailed"
+	ReasonSubnetUnsupported     = "NotSupported"
 	ReasonSubnetNotOvn          = "SetNonOvnSubnetSuccess"
 	ReasonCentralizedGateway    = "ReconcileCentralizedGatewaySuccess"
 	ReasonNoActiveGateway       = "NoActiveGatewayFound"

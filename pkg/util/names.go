@@ -78,14 +78,6 @@ func NodePortGroup(node string) string { return Dotted("node-" + node) }
 // SubnetNodePortGroup holds the pod ports of one subnet on one node.
 func SubnetNodePortGroup(subnet, node string) string { return Dotted(subnet + "." + node) }
 
-// LoadBalancerName is the load balancer of a custom VPC; protocol in lower case.
-func LoadBalancerName(vpc, protocol string, session bool) string {
-	if session {
-		return "vpc-" + vpc + "-" + protocol + "-sess-load"
-	}
-	return "vpc-" + vpc + "-" + protocol + "-load"
-}
-
 // IsOvnProvider says whether a provider's subnets have switches: "ovn" or "<nad>.<namespace>.ovn".
 func IsOvnProvider(provider string) bool {
 	return provider == "" || provider == OvnProvider || strings.HasSuffix(provider, "."+OvnProvider)

@@ -86,3 +86,6 @@ const (
 	EventPodQoSUpdated      = "PodQoSUpdated"
 	EventPodQoSUpdateFailed = "PodQoSUpdateFailed"
 )
+
+// ExtLocalDNS in external_ids of a router policy marks the way to the node's DNS cache (northbound.md 2.5).
+const ExtLocalDNS = "isLocalDnsCache"

@@ -32,6 +32,8 @@ const Name = "node"
 type Config struct {
 	DefaultVpc string
 	JoinSubnet string
+	// LocalDNS are the addresses of the DNS cache that each node runs for its own pods.
+	LocalDNS []string
 }
 
 // Deps are what the controller may write.

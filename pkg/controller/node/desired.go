@@ -50,6 +50,38 @@ func rows(in inputs, lease ipam.Lease) []ovs.Row {
 			ExternalIDs: map[string]string{util.ExtNode: in.name, util.ExtAddressFamily: family},
 		})
 	}
+	return append(rows, localDNS(in, lease)...)
+}
+
+// localDNS sends what the node's pods ask its DNS cache to the node: the address is the same on each node, and no router
+// knows it (northbound.md 2.5).
+func localDNS(in inputs, lease ipam.Lease) []ovs.Row {
+	var rows []ovs.Row
+	for _, text := range in.LocalDNS {
+		server, err := netip.ParseAddr(text)
+		if err != nil {
+			continue // the flag is checked at the start
+		}
+		for _, join := range lease.Addresses() {
+			if join.Is4() != server.Is4() {
+				continue
+			}
+			family, field := "4", "ip4"
+			if join.Is6() {
+				family, field = "6", "ip6"
+			}
+			rows = append(rows, ovs.RouterPolicy{
+				Router:   in.DefaultVpc,
+				Priority: util.NodeLocalDNSPolicyPriority,
+				Match:    fmt.Sprintf("%[1]s.src == $%[2]s_%[1]s && %[1]s.dst == %[3]s", field, util.NodePortGroup(in.name), server),
+				Action:   "reroute",
+				Nexthops: []string{join.String()},
+				ExternalIDs: map[string]string{
+					util.ExtNode: in.name, util.ExtAddressFamily: family, util.ExtLocalDNS: "true",
+				},
+			})
+		}
+	}
 	return rows
 }
 

@@ -40,14 +40,17 @@ func TestRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		join *v1.Subnet
 		node *corev1.Node
+		dns  []string
 	}{
-		"ipv4":                        {v4, controllertest.Node("node1", "192.168.123.21")},
-		"dual stack":                  {both, controllertest.Node("node1", "192.168.123.21", "fd00::21")},
-		"dual stack, one internal ip": {both, controllertest.Node("node1", "192.168.123.21")},
-		"no internal ip":              {v4, controllertest.Node("node-1")},
+		"ipv4":                        {v4, controllertest.Node("node1", "192.168.123.21"), nil},
+		"dual stack":                  {both, controllertest.Node("node1", "192.168.123.21", "fd00::21"), nil},
+		"dual stack, one internal ip": {both, controllertest.Node("node1", "192.168.123.21"), nil},
+		"no internal ip":              {v4, controllertest.Node("node-1"), nil},
+		"local dns":                   {v4, controllertest.Node("node-1", "192.168.123.21"), []string{"169.254.20.10", "169.254.20.11", "fd00::53"}},
+		"local dns, dual stack":       {both, controllertest.Node("node1"), []string{"169.254.20.10", "fd00::53"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := inputs{Config: Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet}, name: c.node.Name, node: c.node, join: c.join}
+			in := inputs{Config: Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet, LocalDNS: c.dns}, name: c.node.Name, node: c.node, join: c.join}
 			in.node = annotated(in.node, util.JoinDual("100.64.0.7", map[bool]string{true: "fd00:100:64::7"}[c.join == both]), "00:00:00:AA:BB:CC")
 			in.held, in.heldMAC = held(in.node, nil, in.join)
 			lease, err := (&controller{Deps: Deps{Config: in.Config, IPAM: newIPAM(t, c.join)}}).claim(in)

@@ -157,6 +157,7 @@ func (c *controller) serve(ctx context.Context, key string, pod *corev1.Pod) err
 	if err != nil {
 		return err
 	}
+	c.warn(pod, nics)
 	ports, err := c.claim(key, nics)
 	if err != nil {
 		return err

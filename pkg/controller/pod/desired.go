@@ -72,7 +72,7 @@ func switchPort(in inputs, p port) ovs.Row {
 	if get(util.Layer2Forward) == "true" {
 		row.Addresses = append(row.Addresses, "unknown")
 	}
-	vips := strings.FieldsFunc(get(util.PortVips), func(r rune) bool { return r == ',' || r == ' ' })
+	vips := portVips(in.pod, p.prefix)
 	if get(util.PortSecurity) == "true" {
 		vips = append(vips, allowedAddresses(in, p)...)
 		row.PortSecurity = []string{strings.Join(append([]string{own}, vips...), " ")}

@@ -25,6 +25,9 @@ func plan(in inputs) ([]nic, error) {
 	nics := make([]nic, 0, len(in.networks))
 	for _, n := range in.networks {
 		r, err := requestOf(in, n)
+		if err == nil {
+			err = checkPort(in.pod, n.prefix)
+		}
 		if err == nil && in.vip != nil && n.prefix == util.OvnProvider {
 			err = fromVip(in.vip, &r)
 		}

@@ -13,7 +13,8 @@ import (
 type seekers struct {
 	mu      sync.Mutex
 	waiting map[string]seeker           // by pod key
-	told    map[types.UID]string        // last event of a pod
+	told    map[types.UID]string        // last event of a pod about its network
+	warned  map[types.UID]string        // annotations that a pod was told to have in vain
 	kept    map[string]sets.Set[string] // pod keys by StatefulSet key, of pods that are gone and keep their addresses
 }
 
@@ -23,7 +24,7 @@ type seeker struct {
 }
 
 func newSeekers() *seekers {
-	return &seekers{waiting: map[string]seeker{}, told: map[types.UID]string{}, kept: map[string]sets.Set[string]{}}
+	return &seekers{waiting: map[string]seeker{}, told: map[types.UID]string{}, warned: map[types.UID]string{}, kept: map[string]sets.Set[string]{}}
 }
 
 // failed remembers a pod that has no address yet.
@@ -51,6 +52,7 @@ func (s *seekers) ended(key string, uid types.UID) {
 	defer s.mu.Unlock()
 	delete(s.waiting, key)
 	delete(s.told, uid)
+	delete(s.warned, uid)
 }
 
 // of lists the waiting pods that match.
@@ -64,6 +66,17 @@ func (s *seekers) of(match func(seeker) bool) []string {
 		}
 	}
 	return keys
+}
+
+// warn says whether a pod has not been warned of these annotations before.
+func (s *seekers) warn(uid types.UID, keys string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.warned[uid] == keys {
+		return false
+	}
+	s.warned[uid] = keys
+	return true
 }
 
 // everybody lists the pods that wait.

@@ -254,17 +254,20 @@ func TestTold(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"outside":            {newPod("p", "ovn.kubernetes.io/ip_address", "10.99.0.1"), "10.99.0.1"},
-		"malformed address":  {newPod("p", "ovn.kubernetes.io/ip_address", "10.16.0.256"), "ip_address"},
-		"malformed pool":     {newPod("p", "ovn.kubernetes.io/ip_pool", "10.16.0.2;x"), "ip_pool"},
-		"malformed mac":      {newPod("p", "ovn.kubernetes.io/mac_address", "zz"), "zz"},
-		"unknown pool":       {newPod("p", "ovn.kubernetes.io/ip_pool", "nowhere"), "nowhere"},
-		"unknown subnet":     {newPod("p", "ovn.kubernetes.io/logical_switch", "nowhere"), "subnet nowhere does not exist"},
-		"full subnet":        {newPod("p", "ovn.kubernetes.io/logical_switch", "full"), "subnet full"},
-		"join subnet":        {newPod("p", "ovn.kubernetes.io/logical_switch", "join"), "nodes' own"},
-		"unknown attachment": {newPod("p", "k8s.v1.cni.cncf.io/networks", "nowhere"), "ns/nowhere"},
-		"malformed networks": {newPod("p", "k8s.v1.cni.cncf.io/networks", "[{"), "networks"},
-		"gateway":            {newPod("p", "ovn.kubernetes.io/ip_address", "10.16.0.1"), "10.16.0.1"},
+		"outside":              {newPod("p", "ovn.kubernetes.io/ip_address", "10.99.0.1"), "10.99.0.1"},
+		"malformed address":    {newPod("p", "ovn.kubernetes.io/ip_address", "10.16.0.256"), "ip_address"},
+		"malformed pool":       {newPod("p", "ovn.kubernetes.io/ip_pool", "10.16.0.2;x"), "ip_pool"},
+		"malformed mac":        {newPod("p", "ovn.kubernetes.io/mac_address", "zz"), "zz"},
+		"malformed port vips":  {newPod("p", "ovn.kubernetes.io/port_vips", "foo,10.16.0.9"), `port_vips: "foo" is not an address`},
+		"malformed security":   {newPod("p", "ovn.kubernetes.io/port_security", "yes"), `port_security: "yes" is neither`},
+		"malformed l2 forward": {newPod("p", "ovn.kubernetes.io/layer2_forward", "1"), `layer2_forward: "1" is neither`},
+		"unknown pool":         {newPod("p", "ovn.kubernetes.io/ip_pool", "nowhere"), "nowhere"},
+		"unknown subnet":       {newPod("p", "ovn.kubernetes.io/logical_switch", "nowhere"), "subnet nowhere does not exist"},
+		"full subnet":          {newPod("p", "ovn.kubernetes.io/logical_switch", "full"), "subnet full"},
+		"join subnet":          {newPod("p", "ovn.kubernetes.io/logical_switch", "join"), "nodes' own"},
+		"unknown attachment":   {newPod("p", "k8s.v1.cni.cncf.io/networks", "nowhere"), "ns/nowhere"},
+		"malformed networks":   {newPod("p", "k8s.v1.cni.cncf.io/networks", "[{"), "networks"},
+		"gateway":              {newPod("p", "ovn.kubernetes.io/ip_address", "10.16.0.1"), "10.16.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"), full)
@@ -474,5 +477,24 @@ func TestVlanIsTold(t *testing.T) {
 	f.Eventually("the new tag is told", func() bool { return told() == "20 of net1" })
 	if n := len(f.Events.Events); n > 0 {
 		t.Errorf("%d events, first %q", n, <-f.Events.Events)
+	}
+}
+
+// What a pod asks for in vain is told once, and it has its network all the same.
+func TestUnservedAnnotations(t *testing.T) {
+	w := newWorld(t, newSubnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"))
+	pod := newPod("a", "ovn.kubernetes.io/security_groups", "nosuch", "ovn.kubernetes.io/dhcp-v4-options", "bad", "ovn.kubernetes.io/ingress_rate", "3")
+	f := controllertest.New(t, w.objects(pod)...)
+	f.Run(w.build)
+	event := nextEvent(f)
+	const want = "Warning NotSupported this version does not act on annotation ovn.kubernetes.io/dhcp-v4-options, ovn.kubernetes.io/security_groups"
+	if event != want {
+		t.Errorf("event %q", event)
+	}
+	f.Eventually("an address", func() bool { return address(f, pod) == "10.16.0.2" })
+	f.Resync("ns/a")
+	f.Settle()
+	if n := len(f.Events.Events); n > 0 {
+		t.Errorf("%d more events, first %q", n, <-f.Events.Events)
 	}
 }

@@ -175,7 +175,7 @@ func (c *controller) render(ctx context.Context, in inputs) error {
 	if err := c.releaseU2O(ctx, in.subnet, in.interconnected()); err != nil {
 		return err
 	}
-	return connected(in)
+	return cmp.Or(connected(in), missing(in.subnet))
 }
 
 // addresses is what IPAM has to know of the subnet.

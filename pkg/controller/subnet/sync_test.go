@@ -266,3 +266,21 @@ func TestDHCPRowIsInTheStatus(t *testing.T) {
 		t.Errorf("status has %q, the row is %q", got, want)
 	}
 }
+
+// What this version lacks is told, and what it has works.
+func TestUnsupportedFieldsAreTold(t *testing.T) {
+	s := controllertest.Subnet("net1", "vpc1", "10.0.1.0/24", func(s *v1.SubnetSpec) {
+		s.Vips, s.EnableMulticastSnoop, s.EnableExternalLBAddress = []string{"10.0.1.9"}, true, true
+		s.ExternalEgressGateway, s.PolicyRoutingTableID = "192.168.123.200", 1000
+	})
+	w := started(t, s)
+	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetUnsupported)
+	const all = "a version that supports enableExternalLBAddress, enableMulticastSnoop, externalEgressGateway, vips"
+	if c := w.ready(s); !strings.HasSuffix(c.Message, all) {
+		t.Errorf("condition %+v", c)
+	}
+	got := controllertest.Stored(w.Fixture, s).Status
+	if !v1.IsConditionTrue(got.Conditions, v1.ConditionValidated) || got.V4AvailableIPs.String() != "253" {
+		t.Errorf("pods cannot use the subnet: %+v", got)
+	}
+}

@@ -63,7 +63,7 @@ func validateWithoutCIDR(spec *v1.SubnetSpec) error {
 	if spec.LogicalGateway || spec.U2OInterconnection {
 		return invalid("logicalGateway and u2oInterconnection need a cidrBlock")
 	}
-	return nil
+	return validateACLs(spec, nil)
 }
 
 // validateSelectors refuses what could select nothing. The CRD knows the operators; which of them need values, it does not.
@@ -162,7 +162,7 @@ func validateACLs(spec *v1.SubnetSpec, _ []netip.Prefix) error {
 			return invalid("acl of priority %d: match is empty", acl.Priority)
 		}
 	}
-	return nil
+	return validateMatches(spec)
 }
 
 func splitComma(list string) []string {

@@ -103,6 +103,10 @@ func TestValidate(t *testing.T) {
 		{"acl action", acl(v1.ACL{Direction: "to-lport", Match: "ip", Action: "deny"}), `"deny" is not a valid action`},
 		{"acl priority", acl(v1.ACL{Direction: "to-lport", Priority: 40000, Match: "ip", Action: "drop"}), "priority 40000"},
 		{"acl match", acl(v1.ACL{Direction: "to-lport", Match: " ", Action: "drop"}), "match is empty"},
+		{"acl syntax", acl(v1.ACL{Direction: "to-lport", Match: "ip4.src == nonsense &&", Action: "drop"}), `at "nonsense", expecting a constant`},
+		{"acl syntax without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) {
+			s.Vlan, s.Acls = "v", []v1.ACL{{Direction: "to-lport", Match: "ip4.src ==", Action: "drop"}}
+		}), "at the end, expecting a constant"},
 		{"underlay without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan = "v" }), ""},
 		{"gateway without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.Gateway = "v", "10.0.0.1" }), "gateway must be empty"},
 		{"excludes without cidr", controllertest.Subnet("s", "", "", func(s *v1.SubnetSpec) { s.Vlan, s.ExcludeIps = "v", []string{"10.0.0.1"} }), "excludeIps must be empty"},

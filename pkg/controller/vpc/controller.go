@@ -1,6 +1,7 @@
 package vpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,6 @@ type Config struct {
 	DefaultVpc    string
 	DefaultSubnet string
 	JoinSubnet    string
-	// LoadBalancers are the names of those of the default VPC.
-	LoadBalancers LoadBalancers
 	// ExternalSwitch is the default external network's switch, and the Subnet that manages it where there is one.
 	ExternalSwitch string
 	// GatewayConfigNamespace has the ConfigMap of the default VPC's external gateway.
@@ -80,7 +79,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	if c.index, err = c.newIndexers(sources); err != nil {
 		loop.Fail(err)
 	}
-	c.own = reconcile.NewWriter(Name, deps.Vpcs, reconcile.WatchFresh(loop, sources.Vpcs, reconcile.Self[*v1.Vpc]))
+	c.own = reconcile.NewWriter(Name, deps.Vpcs, reconcile.WatchFresh(loop, sources.Vpcs, c.keysForVpc))
 	c.vpcs = sources.Vpcs.Lister()
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.watchExternal(loop, sources)
@@ -128,7 +127,7 @@ func (c *controller) exchange(ctx context.Context, in inputs) error {
 	if err := in.external.err(); err != nil {
 		return err
 	}
-	if err := unrouted(in); err != nil {
+	if err := cmp.Or(unrouted(in), unlinked(in)); err != nil {
 		return err
 	}
 	return missing(in.vpc)

@@ -81,8 +81,9 @@ func router(in inputs) ovs.LogicalRouter {
 func missing(vpc *v1.Vpc) error {
 	var fields []string
 	for field, asked := range map[string]bool{
-		"enableBfd": vpc.Spec.EnableBfd,
-		"bfdPort":   vpc.Spec.BFDPort != nil && vpc.Spec.BFDPort.Enabled,
+		"enableBfd":            vpc.Spec.EnableBfd,
+		"bfdPort":              vpc.Spec.BFDPort != nil && vpc.Spec.BFDPort.Enabled,
+		"staticRoutes[].bfdId": slices.ContainsFunc(vpc.Spec.StaticRoutes, func(r *v1.StaticRoute) bool { return r.BfdID != "" }),
 	} {
 		if asked {
 			fields = append(fields, field)
@@ -103,10 +104,7 @@ func status(in inputs, config Config) v1.VpcStatus {
 	out.Router = in.vpc.Name
 	out.Subnets = names(slices.DeleteFunc(slices.Clone(in.subnets), terminating))
 	out.DefaultLogicalSwitch = defaultSubnet(in, config)
-	out.VpcPeerings = nil
-	for _, peering := range in.vpc.Spec.VpcPeerings {
-		out.VpcPeerings = append(out.VpcPeerings, peering.RemoteVpc)
-	}
+	out.VpcPeerings = established(in)
 	out.EnableExternal, out.ExtraExternalSubnets = len(in.external.links) > 0, nil
 	for _, l := range in.external.links {
 		if slices.Contains(extras(in.vpc), l.network) {
@@ -114,10 +112,9 @@ func status(in inputs, config Config) v1.VpcStatus {
 		}
 	}
 	slices.Sort(out.ExtraExternalSubnets)
-	lbs := loadBalancers(in, config)
-	out.TCPLoadBalancer, out.TCPSessionLoadBalancer = lbs.TCP, lbs.TCPSession
-	out.UDPLoadBalancer, out.UDPSessionLoadBalancer = lbs.UDP, lbs.UDPSession
-	out.SctpLoadBalancer, out.SctpSessionLoadBalancer = lbs.SCTP, lbs.SCTPSession
+	// Nobody makes load balancers of Services yet.
+	out.TCPLoadBalancer, out.UDPLoadBalancer, out.SctpLoadBalancer = "", "", ""
+	out.TCPSessionLoadBalancer, out.UDPSessionLoadBalancer, out.SctpSessionLoadBalancer = "", "", ""
 	return out
 }
 
@@ -138,20 +135,6 @@ func defaultSubnet(in inputs, config Config) string {
 		}
 	}
 	return ""
-}
-
-func loadBalancers(in inputs, config Config) LoadBalancers {
-	if in.isDefault {
-		return config.LoadBalancers
-	}
-	name := func(protocol string, session bool) string {
-		return util.LoadBalancerName(in.vpc.Name, protocol, session)
-	}
-	return LoadBalancers{
-		TCP: name("tcp", false), TCPSession: name("tcp", true),
-		UDP: name("udp", false), UDPSession: name("udp", true),
-		SCTP: name("sctp", false), SCTPSession: name("sctp", true),
-	}
 }
 
 // trimmed splits a comma list; the empty text has no parts.

@@ -15,14 +15,9 @@ import (
 )
 
 var config = Config{
-	DefaultVpc:    util.DefaultVpc,
-	DefaultSubnet: util.DefaultSubnet,
-	JoinSubnet:    util.JoinSubnet,
-	LoadBalancers: LoadBalancers{
-		TCP: "cluster-tcp-loadbalancer", TCPSession: "cluster-tcp-session-loadbalancer",
-		UDP: "cluster-udp-loadbalancer", UDPSession: "cluster-udp-session-loadbalancer",
-		SCTP: "cluster-sctp-loadbalancer", SCTPSession: "cluster-sctp-session-loadbalancer",
-	},
+	DefaultVpc:     util.DefaultVpc,
+	DefaultSubnet:  util.DefaultSubnet,
+	JoinSubnet:     util.JoinSubnet,
 	ExternalSwitch: "external204", GatewayConfigNamespace: "kube-system",
 }
 
@@ -201,12 +196,11 @@ func TestStatus(t *testing.T) {
 		in            inputs
 		defaultSubnet string
 		subnets       []string
-		tcp           string
 	}{
-		{"default vpc", inputs{vpc: vpc1, isDefault: true, subnets: []*v1.Subnet{join, def}}, util.DefaultSubnet, []string{"join", "ovn-default"}, "cluster-tcp-loadbalancer"},
-		{"the subnet that calls itself default", custom(), "b", []string{"b", "c"}, "vpc-v-tcp-load"},
-		{"the chosen default", chosen, "c", []string{"b", "c"}, "vpc-v-tcp-load"},
-		{"a chosen default that does not exist yet", absent, "b", []string{"b", "c"}, "vpc-v-tcp-load"},
+		{"default vpc", inputs{vpc: vpc1, isDefault: true, subnets: []*v1.Subnet{join, def}}, util.DefaultSubnet, []string{"join", "ovn-default"}},
+		{"the subnet that calls itself default", custom(), "b", []string{"b", "c"}},
+		{"the chosen default", chosen, "c", []string{"b", "c"}},
+		{"a chosen default that does not exist yet", absent, "b", []string{"b", "c"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -217,8 +211,8 @@ func TestStatus(t *testing.T) {
 			if diff := cmp.Diff(test.subnets, got.Subnets); diff != "" {
 				t.Errorf("subnets (-want +got)\n%s", diff)
 			}
-			if got.TCPLoadBalancer != test.tcp {
-				t.Errorf("load balancer %q, want %q", got.TCPLoadBalancer, test.tcp)
+			if got.TCPLoadBalancer != "" || got.UDPSessionLoadBalancer != "" {
+				t.Errorf("load balancers that nobody makes: %+v", got)
 			}
 			if !got.Standby || got.Default != test.in.isDefault || got.Router != test.in.vpc.Name {
 				t.Errorf("standby %v, default %v, router %q", got.Standby, got.Default, got.Router)

@@ -45,7 +45,7 @@ func (c *controller) newIndexers(s Sources) (indexers, error) {
 		{util.NatFip, s.Fips.Informer().GetIndexer()}, {util.NatSnat, s.Snats.Informer().GetIndexer()}, {util.NatDnat, s.Dnats.Informer().GetIndexer()},
 	}}
 	errs := []error{
-		x.vpcs.AddIndexers(cache.Indexers{externalIndex: reconcile.IndexBy(c.externalsOf)}),
+		x.vpcs.AddIndexers(cache.Indexers{externalIndex: reconcile.IndexBy(c.externalsOf), peerIndex: reconcile.IndexBy(peersOf)}),
 		x.eips.AddIndexers(cache.Indexers{lrpIndex: reconcile.IndexBy(c.vpcsOfEip)}),
 	}
 	for _, kind := range x.nat {

@@ -12,12 +12,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
-// LoadBalancers are the names of the six load balancers of a VPC.
-type LoadBalancers struct {
-	TCP, UDP, SCTP                      string
-	TCPSession, UDPSession, SCTPSession string
-}
-
 // inputs are everything the rows and the status of one VPC depend on.
 type inputs struct {
 	// vpc is nil when the object is gone.
@@ -34,6 +28,8 @@ type inputs struct {
 	wantedDefault *v1.Subnet
 	// namesake is a Subnet of the VPC's own name.
 	namesake *v1.Subnet
+	// peers are the VPCs that the spec peers with, as far as they exist.
+	peers []*v1.Vpc
 
 	// gateway is the external gateway's ConfigMap, for the default VPC only.
 	gateway gatewayConfig
@@ -75,6 +71,9 @@ func (c *controller) gather(name string) (inputs, error) {
 		}
 	}
 	slices.SortFunc(in.subnets, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
+	if err := c.gatherPeers(&in); err != nil {
+		return inputs{}, err
+	}
 	if err := c.gatherExternal(&in); err != nil {
 		return inputs{}, err
 	}

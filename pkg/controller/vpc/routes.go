@@ -166,6 +166,9 @@ func policyRoute(router string, spec *v1.PolicyRoute) (ovs.RouterPolicy, error) 
 	if strings.TrimSpace(spec.Match) == "" {
 		return policy, invalid("policy route of priority %d: invalid match, it is empty", spec.Priority)
 	}
+	if err := util.CheckMatch(spec.Match); err != nil {
+		return policy, invalid("policy route %q: invalid match: %v", spec.Match, err)
+	}
 	switch spec.Action {
 	case v1.PolicyRouteActionAllow, v1.PolicyRouteActionDrop:
 		return policy, nil

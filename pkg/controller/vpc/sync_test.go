@@ -183,16 +183,53 @@ func TestDeletionWaitsForSubnets(t *testing.T) {
 
 // What this version lacks is told, and what it has works.
 func TestUnsupportedFieldsAreTold(t *testing.T) {
-	vpc := controllertest.Vpc("v", func(s *v1.VpcSpec) { s.EnableBfd, s.BFDPort = true, &v1.BFDPort{Enabled: true} })
+	vpc := controllertest.Vpc("v", func(s *v1.VpcSpec) {
+		s.EnableBfd, s.BFDPort = true, &v1.BFDPort{Enabled: true}
+		s.StaticRoutes = []*v1.StaticRoute{{CIDR: "0.0.0.0/0", NextHopIP: "10.1.1.1", BfdID: "abc"}}
+	})
 	f := started(t, vpc)
 	status := controllertest.Stored(f, vpc).Status
 	c := v1.FindCondition(status.Conditions, v1.ConditionReady)
-	if c == nil || c.Reason != util.ReasonVpcUnsupported || !strings.Contains(c.Message, "bfdPort, enableBfd") {
+	if c == nil || c.Reason != util.ReasonVpcUnsupported || !strings.Contains(c.Message, "bfdPort, enableBfd, staticRoutes[].bfdId") {
 		t.Errorf("condition %+v", c)
 	}
 	if !status.Standby || !v1.IsConditionTrue(status.Conditions, v1.ConditionValidated) {
 		t.Errorf("subnets cannot use the vpc: %+v", status)
 	}
+}
+
+// A peering counts when both sides have it, and says what it lacks.
+func TestPeers(t *testing.T) {
+	with := func(name, peer string) *v1.Vpc {
+		return controllertest.Vpc(name, func(s *v1.VpcSpec) {
+			s.VpcPeerings = []*v1.VpcPeering{{RemoteVpc: peer, LocalConnectIP: "169.254.0.1/30"}}
+		})
+	}
+	one := with("one", "two")
+	f := started(t, one)
+	waits := func(what string) {
+		t.Helper()
+		f.Eventually("waiting for "+what, func() bool {
+			status := controllertest.Stored(f, one).Status
+			c := v1.FindCondition(status.Conditions, v1.ConditionReady)
+			return c != nil && c.Reason == util.ReasonVpcUnpeered && c.Message == "waiting for "+what && len(status.VpcPeerings) == 0 && status.Standby
+		})
+	}
+	waits("vpc two to peer with, which does not exist")
+	two := controllertest.Vpc("two")
+	f.Create(two)
+	waits("a peering of vpc two with vpc one")
+	mirror := controllertest.Stored(f, two).DeepCopy()
+	mirror.Spec.VpcPeerings, mirror.ResourceVersion = with("two", "one").Spec.VpcPeerings, ""
+	f.Update(mirror)
+	for _, side := range []*v1.Vpc{one, two} {
+		f.Eventually("vpc "+side.Name+" is linked", func() bool {
+			got := controllertest.Stored(f, side)
+			return ready(got) && len(got.Status.VpcPeerings) == 1
+		})
+	}
+	f.Delete(two)
+	waits("vpc two to peer with, which does not exist")
 }
 
 // A router of the same name that somebody else marked as theirs is left alone, and the user learns why.

@@ -104,7 +104,7 @@ type SubnetSpec struct {
 	// NatOutgoingPolicyRules choose flows that natOutgoing does or does not apply to; the first rule that matches decides.
 	// +kubebuilder:validation:MaxItems=1000
 	NatOutgoingPolicyRules []NatOutgoingPolicyRule `json:"natOutgoingPolicyRules,omitempty"`
-	// ExternalEgressGateway sends traffic that leaves the cluster to this gateway by policy routing: one address per family, separated by a comma.
+	// ExternalEgressGateway sends traffic that leaves the cluster to this gateway by policy routing: one address per family, separated by a comma. This version does not support it and says so in the conditions.
 	// +kubebuilder:validation:MaxLength=55
 	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self) || (self.contains(',') && isIP(self.substring(0, self.indexOf(','))) && isIP(self.substring(self.indexOf(',') + 1)))`,messageExpression=`'invalid external egress gateway ' + self + ': it is not an IP address, or an IPv4 and an IPv6 address separated by a comma'`
 	// +kubebuilder:validation:XValidation:rule=`!self.contains(',') || (self.contains('.') && self.contains(':'))`,messageExpression=`'invalid external egress gateway ' + self + ': it has two addresses of one family'`
@@ -132,7 +132,7 @@ type SubnetSpec struct {
 	AllowSubnets []string `json:"allowSubnets,omitempty"`
 	// Vlan is the Vlan object that puts the subnet on a provider network (underlay).
 	Vlan string `json:"vlan,omitempty"`
-	// Vips are addresses in this subnet for OVN virtual ports.
+	// Vips are addresses in this subnet for OVN virtual ports. This version does not support them and says so in the conditions; Vip objects are served.
 	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=45
 	// +kubebuilder:validation:items:XValidation:rule=`isIP(self)`,messageExpression=`'vips entry ' + self + ' is not an IP address'`
@@ -173,9 +173,9 @@ type SubnetSpec struct {
 	EnableLb *bool `json:"enableLb,omitempty"`
 	// EnableEcmp spreads traffic over all nodes of a centralized gateway instead of using one at a time.
 	EnableEcmp bool `json:"enableEcmp,omitempty"`
-	// EnableMulticastSnoop sends multicast only to ports that asked for it, and asks them (IGMP snooping and querier).
+	// EnableMulticastSnoop sends multicast only to ports that asked for it, and asks them (IGMP snooping and querier). This version does not support it and says so in the conditions.
 	EnableMulticastSnoop bool `json:"enableMulticastSnoop,omitempty"`
-	// EnableExternalLBAddress serves addresses of Services of type LoadBalancer from this underlay subnet.
+	// EnableExternalLBAddress serves addresses of Services of type LoadBalancer from this underlay subnet. This version does not support it and says so in the conditions.
 	EnableExternalLBAddress bool `json:"enableExternalLBAddress,omitempty"`
 	// RouteTable is the OVN route table for traffic that comes from this subnet. Empty is the main table.
 	RouteTable string `json:"routeTable,omitempty"`

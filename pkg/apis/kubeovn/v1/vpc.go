@@ -51,9 +51,9 @@ type VpcSpec struct {
 	ExtraExternalSubnets []string `json:"extraExternalSubnets,omitempty"`
 	// AddExternalSubnets is another name of extraExternalSubnets; the two lists are merged.
 	AddExternalSubnets []string `json:"addExternalSubnets,omitempty"`
-	// EnableBfd makes the default routes ECMP routes over the external gateway nodes, each watched by BFD.
+	// EnableBfd makes the default routes ECMP routes over the external gateway nodes, each watched by BFD. This version does not support it and says so in the conditions.
 	EnableBfd bool `json:"enableBfd,omitempty"`
-	// BFDPort is a router port only for BFD sessions with egress gateways.
+	// BFDPort is a router port only for BFD sessions with egress gateways. This version does not support it and says so in the conditions.
 	BFDPort *BFDPort `json:"bfdPort,omitempty"`
 }
 
@@ -77,7 +77,7 @@ type StaticRoute struct {
 	NextHopIP string `json:"nextHopIP"`
 	// ECMPMode set to ecmp_symmetric_reply makes replies take the path of the request.
 	ECMPMode string `json:"ecmpMode"`
-	// BfdID is the UUID of the OVN BFD session that watches the next hop. The controller uses it.
+	// BfdID is the UUID of the OVN BFD session that watches the next hop. This version does not support it and says so in the conditions.
 	BfdID string `json:"bfdId"`
 	// RouteTable is the OVN route table that holds the route. Empty is the main table.
 	RouteTable string `json:"routeTable"`
@@ -158,7 +158,7 @@ type VpcStatus struct {
 	// +patchStrategy=merge
 	Conditions []Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// Standby is true when the router and the load balancers exist, so that subnets can use the VPC.
+	// Standby is true when the router exists, so that subnets can use the VPC.
 	Standby bool `json:"standby"`
 	// Default is true for the cluster's default VPC.
 	Default bool `json:"default"`
@@ -166,7 +166,7 @@ type VpcStatus struct {
 	DefaultLogicalSwitch string `json:"defaultLogicalSwitch"`
 	// Router is the name of the OVN logical router.
 	Router string `json:"router"`
-	// TCPLoadBalancer is the name of the OVN load balancer for TCP services.
+	// TCPLoadBalancer is the name of the OVN load balancer for TCP services. It and the five like it are empty as long as there is none.
 	TCPLoadBalancer string `json:"tcpLoadBalancer"`
 	// UDPLoadBalancer is the name of the OVN load balancer for UDP services.
 	UDPLoadBalancer string `json:"udpLoadBalancer"`
