@@ -143,7 +143,7 @@ func TestNamespaceInTwoVpcs(t *testing.T) {
 	bound := func(want string) {
 		t.Helper()
 		w.eventually("namespace x is bound to "+want, func() error {
-			ns, err := plane.Kube.CoreV1().Namespaces().Get(t.Context(), "x", metav1.GetOptions{})
+			ns, err := w.plane.Kube.CoreV1().Namespaces().Get(t.Context(), "x", metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
