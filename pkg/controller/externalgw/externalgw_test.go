@@ -305,6 +305,10 @@ func TestFormerLocalnetPort(t *testing.T) {
 	f := controllertest.New(t, defaultVpc(seed002(nil)))
 	f.Server.Transact(t, `{"op":"insert","table":"Logical_Switch","uuid":"00000000-0000-4000-8000-000000000001","row":{"name":"ovn-external","ports":["set",[["uuid","00000000-0000-4000-8000-000000000002"]]]}}`,
 		`{"op":"insert","table":"Logical_Switch_Port","uuid":"00000000-0000-4000-8000-000000000002","row":{"name":"ln-ovn-external","type":"localnet","addresses":"unknown","options":["map",[["network_name","external"]]]}}`)
+	f.Eventually("the rows are in the cache, as at a start", func() bool {
+		_, seen := f.NB.UUID(ovs.LogicalSwitchPort{Switch: "ovn-external", Name: "ln-ovn-external"})
+		return seen
+	})
 	f.Run(build)
 	f.Settle()
 	if dump := f.Dump(); strings.Contains(dump, "ln-ovn-external") || !strings.Contains(dump, "localnet.ovn-external") {
