@@ -121,8 +121,7 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 }
 
 func (c *controller) sync(ctx context.Context, key string) error {
-	namespace, name, err := cache.SplitMetaNamespaceKey(key)
-	if err != nil {
+	if _, _, err := cache.SplitMetaNamespaceKey(key); err != nil {
 		return reconcile.Invalid(util.EventValidatePodNetworkFailed, "key %q: %v", key, err)
 	}
 	pod, exists := c.pods.Get(key)
@@ -131,7 +130,7 @@ func (c *controller) sync(ctx context.Context, key string) error {
 	}
 	now := time.Now()
 	if !exists || over(pod, now) {
-		return c.release(ctx, key, namespace, name, pod)
+		return c.release(ctx, key)
 	}
 	if !pod.DeletionTimestamp.IsZero() {
 		c.loop.AddAfter(key, pod.DeletionTimestamp.Sub(now))
@@ -139,7 +138,7 @@ func (c *controller) sync(ctx context.Context, key string) error {
 	if pod.Spec.NodeName == "" {
 		return nil // the binding wakes us; before it nobody needs the network
 	}
-	err = c.serve(ctx, key, pod)
+	err := c.serve(ctx, key, pod)
 	var nat *natError
 	if err != nil && !errors.As(err, &nat) {
 		c.seekers.failed(key, err)
@@ -288,7 +287,7 @@ type annotated struct {
 // tell reports a failure to the pod's user as an event, once per message, and returns how the queue is to treat it.
 func (c *controller) tell(pod *corev1.Pod, err error) error {
 	reason := eventReason(err)
-	if c.seekers.news(pod.UID, reason, err) {
+	if c.seekers.news(pod.Namespace+"/"+pod.Name, pod.UID, reason, err) {
 		c.Events.Event(pod, corev1.EventTypeWarning, reason, err.Error())
 	}
 	var (

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
@@ -15,7 +14,7 @@ import (
 
 // release takes everything back from a pod that is over: its ports, then its IP objects, and last the addresses, so that
 // nobody gets one while it is in use. What a StatefulSet or a reservation keeps stays leased.
-func (c *controller) release(ctx context.Context, key, namespace, name string, pod *corev1.Pod) error {
+func (c *controller) release(ctx context.Context, key string) error {
 	if _, err := c.NB.Apply(ctx, ovs.Owner{Kind: Name, Key: key}, nil); err != nil {
 		return fmt.Errorf("remove ports of pod %s: %w", key, err)
 	}
@@ -40,11 +39,7 @@ func (c *controller) release(ctx context.Context, key, namespace, name string, p
 			c.wake(lease.Subnet)
 		}
 	}
-	if pod != nil {
-		c.seekers.ended(key, pod.UID)
-	} else {
-		c.seekers.served(key)
-	}
+	c.seekers.ended(key)
 	return nil
 }
 

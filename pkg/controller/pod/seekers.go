@@ -13,9 +13,15 @@ import (
 type seekers struct {
 	mu      sync.Mutex
 	waiting map[string]seeker           // by pod key
-	told    map[types.UID]string        // last event of a pod about its network
-	warned  map[types.UID]string        // annotations that a pod was told to have in vain
+	told    map[string]notice           // last event of a pod about its network, by pod key
+	warned  map[string]notice           // annotations that a pod was told to have in vain, by pod key
 	kept    map[string]sets.Set[string] // pod keys by StatefulSet key, of pods that are gone and keep their addresses
+}
+
+// notice is what one of the pods that had a key, one after the other, was told.
+type notice struct {
+	pod  types.UID
+	text string
 }
 
 type seeker struct {
@@ -24,7 +30,7 @@ type seeker struct {
 }
 
 func newSeekers() *seekers {
-	return &seekers{waiting: map[string]seeker{}, told: map[types.UID]string{}, warned: map[types.UID]string{}, kept: map[string]sets.Set[string]{}}
+	return &seekers{waiting: map[string]seeker{}, told: map[string]notice{}, warned: map[string]notice{}, kept: map[string]sets.Set[string]{}}
 }
 
 // failed remembers a pod that has no address yet.
@@ -47,12 +53,12 @@ func (s *seekers) served(key string) {
 }
 
 // ended forgets a pod that is gone.
-func (s *seekers) ended(key string, uid types.UID) {
+func (s *seekers) ended(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, key)
-	delete(s.told, uid)
-	delete(s.warned, uid)
+	delete(s.told, key)
+	delete(s.warned, key)
 }
 
 // of lists the waiting pods that match.
@@ -69,13 +75,14 @@ func (s *seekers) of(match func(seeker) bool) []string {
 }
 
 // warn says whether a pod has not been warned of these annotations before.
-func (s *seekers) warn(uid types.UID, keys string) bool {
+func (s *seekers) warn(key string, pod types.UID, annotations string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.warned[uid] == keys {
+	now := notice{pod, annotations}
+	if s.warned[key] == now {
 		return false
 	}
-	s.warned[uid] = keys
+	s.warned[key] = now
 	return true
 }
 
@@ -88,20 +95,20 @@ func (s *seekers) in(subnet string) []string {
 }
 
 // news says whether a pod has not been told this before.
-func (s *seekers) news(uid types.UID, reason string, err error) bool {
+func (s *seekers) news(key string, pod types.UID, reason string, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if reason == "" {
 		if err == nil {
-			delete(s.told, uid)
+			delete(s.told, key)
 		}
 		return false
 	}
-	text := reason + ": " + err.Error()
-	if s.told[uid] == text {
+	now := notice{pod, reason + ": " + err.Error()}
+	if s.told[key] == now {
 		return false
 	}
-	s.told[uid] = text
+	s.told[key] = now
 	return true
 }
 

@@ -50,7 +50,7 @@ func unserved(pod *corev1.Pod, nics []nic) []string {
 
 // warn tells a pod's user once what the pod asks for in vain.
 func (c *controller) warn(pod *corev1.Pod, nics []nic) {
-	if keys := unserved(pod, nics); len(keys) > 0 && c.seekers.warn(pod.UID, strings.Join(keys, ", ")) {
+	if keys := unserved(pod, nics); len(keys) > 0 && c.seekers.warn(pod.Namespace+"/"+pod.Name, pod.UID, strings.Join(keys, ", ")) {
 		c.Events.Eventf(pod, corev1.EventTypeWarning, util.EventPodNetworkUnsupported, "this version does not act on annotation %s", strings.Join(keys, ", "))
 	}
 }
