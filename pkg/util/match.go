@@ -167,7 +167,7 @@ func (p *matchParser) comparison(negated bool) error {
 		return nil
 	}
 	if negated {
-		return errors.New("missing parentheses around operand of !")
+		return errors.New("an operand of ! needs parentheses")
 	}
 	p.skip()
 	return p.constants()

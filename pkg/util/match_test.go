@@ -30,7 +30,7 @@ func TestCheckMatch(t *testing.T) {
 		"ip tcp":                             `at "tcp", expecting &&`,
 		"ip4.src == {10.0.0.1":               "at the end",
 		"ip4.src == {}":                      `at "}"`,
-		"!ip4.src == 10.0.0.1":               "missing parentheses",
+		"!ip4.src == 10.0.0.1":               "needs parentheses",
 		"1 < tcp.dst > 5":                    "a range has the form",
 		`outport == "a`:                      "syntax error",
 		"is_chassis_resident(a)":             "expecting a string",
