@@ -167,7 +167,7 @@ func (p *process) loops() []*reconcile.Loop {
 					EnableEipSnat: p.EnableEipSnat, DefaultFipType: p.PodDefaultFipType,
 					ExternalSwitch: p.ExternalSwitch,
 				},
-				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Events: p.events,
+				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Subnets: api.Subnets(), Events: p.events,
 			},
 			pod.Sources{
 				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),

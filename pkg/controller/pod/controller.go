@@ -55,11 +55,13 @@ type Config struct {
 // Deps are what the controller may write.
 type Deps struct {
 	Config
-	NB     *ovs.Client
-	IPAM   *ipam.IPAM
-	Kube   kubernetes.Interface
-	IPs    typed.IPInterface
-	Events record.EventRecorder
+	NB   *ovs.Client
+	IPAM *ipam.IPAM
+	Kube kubernetes.Interface
+	IPs  typed.IPInterface
+	// Subnets are only read, where the watch may be behind.
+	Subnets typed.SubnetInterface
+	Events  record.EventRecorder
 }
 
 // Sources are what the controller may read.
@@ -96,6 +98,7 @@ type controller struct {
 	byUser      cache.Indexer // IPPools, by byUserIndex
 	seekers     *seekers
 	blocked     *blocked
+	unclaimed   unclaimed
 }
 
 // New wires the controller to its sources.
@@ -148,7 +151,7 @@ func (c *controller) sync(ctx context.Context, key string) error {
 
 // serve claims, records, writes and announces the pod's network.
 func (c *controller) serve(ctx context.Context, key string, pod *corev1.Pod) error {
-	in, err := c.gather(pod)
+	in, err := c.gather(ctx, pod)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ type network struct {
 	subnets []*v1.Subnet
 }
 
-func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
+func (c *controller) gather(ctx context.Context, pod *corev1.Pod) (inputs, error) {
 	in := inputs{Config: c.Config, pod: pod, pools: c.poolsOf(pod.Namespace)}
 	var err error
 	if in.set, err = c.setOf(pod); err != nil {
@@ -61,7 +62,7 @@ func (c *controller) gather(pod *corev1.Pod) (inputs, error) {
 		if in.vip != nil {
 			primary.subnets, err = c.named(in.vip.Spec.Subnet)
 		} else {
-			primary.subnets, err = c.primarySubnets(pod)
+			primary.subnets, err = c.primarySubnets(ctx, pod)
 		}
 		if err != nil {
 			return in, err
@@ -143,7 +144,7 @@ func (c *controller) setOf(pod *corev1.Pod) (*appsv1.StatefulSet, error) {
 }
 
 // primarySubnets are the subnet the pod names, or those its namespace is bound to.
-func (c *controller) primarySubnets(pod *corev1.Pod) ([]*v1.Subnet, error) {
+func (c *controller) primarySubnets(ctx context.Context, pod *corev1.Pod) ([]*v1.Subnet, error) {
 	if name := pod.Annotations[util.Key(util.OvnProvider, util.LogicalSwitch)]; name != "" {
 		return c.named(name)
 	}
@@ -168,6 +169,11 @@ func (c *controller) primarySubnets(pod *corev1.Pod) ([]*v1.Subnet, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(claiming) == 0 && pod.Annotations[util.Key(util.OvnProvider, util.Allocated)] == "" {
+		if err := c.confirmUnclaimed(ctx, namespace); err != nil {
+			return nil, err
+		}
+	}
 	if len(claiming) > 0 && !slices.ContainsFunc(claiming, func(name string) bool { return slices.Contains(bound, name) }) {
 		return nil, unavailable(claiming, "namespace %s is not yet bound to subnet %s", pod.Namespace, strings.Join(claiming, ", "))
 	}
@@ -184,15 +190,19 @@ func (c *controller) claiming(namespace *corev1.Namespace) ([]string, error) {
 			return nil, fmt.Errorf("subnets of namespace %s: %w", namespace.Name, err)
 		}
 		for _, item := range items {
-			s, ok := item.(*v1.Subnet)
-			if !ok || !s.DeletionTimestamp.IsZero() || key == bySelector && !selects(cmp.Or(util.InEffect(s), s), namespace) {
-				continue
+			if s, ok := item.(*v1.Subnet); ok && claims(s, namespace) {
+				names = append(names, s.Name)
 			}
-			names = append(names, s.Name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// claims says whether a subnet names the namespace or selects it by its labels.
+func claims(s *v1.Subnet, namespace *corev1.Namespace) bool {
+	inEffect := cmp.Or(util.InEffect(s), s)
+	return s.DeletionTimestamp.IsZero() && (slices.Contains(inEffect.Spec.Namespaces, namespace.Name) || selects(inEffect, namespace))
 }
 
 // selects says whether one of a subnet's namespaceSelectors matches.

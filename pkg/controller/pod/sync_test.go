@@ -78,7 +78,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 	}
 	nads := w.newAttachments(f.Context())
 	loop := New(
-		Deps{Config: w.config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events},
+		Deps{Config: w.config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Subnets: f.KubeOVN.KubeovnV1().Subnets(), Events: f.Events},
 		Sources{
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),

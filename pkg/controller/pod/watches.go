@@ -97,6 +97,9 @@ func ipMatters(before, after *v1.IP) bool {
 
 // keysForNamespace maps a namespace to its pods that wait for an address.
 func (c *controller) keysForNamespace(namespace *corev1.Namespace) []string {
+	if !namespace.DeletionTimestamp.IsZero() {
+		c.unclaimed.forget(namespace.Name)
+	}
 	return c.seekers.of(func(s seeker) bool { return strings.HasPrefix(s.key, namespace.Name+"/") })
 }
 
