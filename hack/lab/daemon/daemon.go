@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,6 +133,14 @@ func Spawn(args []string) error {
 	}
 	_, err = fmt.Fprintln(report, cmd.Process.Pid)
 	return err
+}
+
+// A program that is replaced from another thread than its first one is a zombie for a moment (execve(2)), and would be taken
+// for ended: the main goroutine of a child stays on the first thread.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == ChildVerb {
+		runtime.LockOSThread()
+	}
 }
 
 // Child is the body of ChildVerb: it joins the control group and becomes the program. It returns only on error.

@@ -157,3 +157,22 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// TestSeenWhileItBegins looks at daemons at the moment when they become their program: they are never taken for ended.
+func TestSeenWhileItBegins(t *testing.T) {
+	d := testDaemon(t, "sleep", "60")
+	for range 50 {
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := d.PID()
+		for program := ""; filepath.Base(program) != "sleep"; program, _ = os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe")) {
+			if d.PID() != pid {
+				t.Fatalf("it seems to be gone; its log: %s", d.Log())
+			}
+		}
+		if err := d.Signal(t.Context(), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
