@@ -117,6 +117,7 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.ExternalSwitch, "external-gateway-switch", "", "Switch of the default outside network; the Subnet of that name, if there is one. Default: "+util.ExternalGatewaySwitch+", or "+util.FormerExternalGatewaySwitch+" where an earlier release made it.")
 	fs.StringVar(&c.ExternalNet, "external-gateway-net", util.ExternalGatewaySwitch, "Physical network of that switch when no Subnet manages it.")
 	fs.IntVar(&c.ExternalVlanID, "external-gateway-vlanid", 0, "VLAN of that switch when no Subnet manages it; 0: untagged.")
+	fs.BoolVar(&c.FormerPortName, "external-gateway-former-port-name", false, "Name the port of that switch to the physical network ln-<switch> as early releases did, when no Subnet manages it.")
 	fs.StringVar(&c.GatewayConfigNamespace, "external-gateway-config-ns", "kube-system", "Namespace of the ConfigMap "+util.ExternalGatewayConfig+".")
 	lb := &c.LoadBalancers
 	for name, target := range map[string]*string{

@@ -149,7 +149,7 @@ func manifestValue(name string) string {
 	if value, ok := values[name]; ok {
 		return value
 	}
-	switches := []string{"default-logical-gateway", "default-u2o-interconnection", "default-exchange-link-name", "check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-eip-snat", "enable-metrics"}
+	switches := []string{"default-logical-gateway", "default-u2o-interconnection", "default-exchange-link-name", "check-gateway", "secure-serving", "default-gateway-check", "ls-dnat-mod-dl-dst", "ls-ct-skip-dst-lport-ips", "enable-lb", "enable-eip-snat", "enable-metrics", "external-gateway-former-port-name"}
 	if _, ok := laterSwitches[name]; ok || slices.Contains(switches, name) {
 		return "false"
 	}

@@ -80,6 +80,8 @@ U2O_INTERCONNECTION="false"
 EXTERNAL_GATEWAY_SWITCH=""
 EXTERNAL_GATEWAY_NET=""
 EXTERNAL_GATEWAY_VLANID="0"
+# Name its port to the physical network ln-<switch>, as early releases did, instead of localnet.<switch>.
+EXTERNAL_GATEWAY_FORMER_PORT_NAME="false"
 
 # Features.
 CHECK_GATEWAY="true"
@@ -181,7 +183,7 @@ check_settings() {
   one_of NETWORK_TYPE geneve vxlan stt vlan
   one_of NP_ENFORCEMENT standard lax
   local name
-  for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD ENABLE_BIND_LOCAL_IP; do
+  for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD ENABLE_BIND_LOCAL_IP EXTERNAL_GATEWAY_FORMER_PORT_NAME; do
     one_of "$name" true false
   done
   # Better refused than silently without effect.

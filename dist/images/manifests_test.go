@@ -237,6 +237,7 @@ func TestSettingsArrive(t *testing.T) {
 		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, controllerFlag, "--external-gateway-switch=external204"},
 		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, controllerFlag, "--external-gateway-net=external204"},
 		{[]string{"EXTERNAL_GATEWAY_SWITCH=external204"}, daemonFlag, "--external-gateway-switch=external204"},
+		{[]string{"EXTERNAL_GATEWAY_FORMER_PORT_NAME=true"}, controllerFlag, "--external-gateway-former-port-name=true"},
 		{[]string{"EXTERNAL_GATEWAY_SWITCH=outside-of-all-vpcs", "EXTERNAL_GATEWAY_NET=physnet"}, controllerFlag, "--external-gateway-switch=outside-of-all-vpcs"},
 		{[]string{"EXTERNAL_GATEWAY_SWITCH=outside-of-all-vpcs", "EXTERNAL_GATEWAY_NET=physnet"}, daemonFlag, "--external-gateway-switch=physnet"},
 	} {

@@ -68,6 +68,8 @@ type Config struct {
 	// ExternalNet and ExternalVlanID are network name and tag of its localnet port when no Subnet manages it.
 	ExternalNet    string
 	ExternalVlanID int
+	// FormerPortName names that port as earlier releases did.
+	FormerPortName bool
 	// GatewayConfigNamespace has the ConfigMap of the default VPC's external gateway.
 	GatewayConfigNamespace string
 

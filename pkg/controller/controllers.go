@@ -106,6 +106,7 @@ func (p *process) loops() []*reconcile.Loop {
 			externalgw.Deps{
 				Config: externalgw.Config{
 					DefaultVpc: p.DefaultVpc, ExternalSwitch: p.ExternalSwitch, ExternalNet: p.ExternalNet, ExternalVlanID: p.ExternalVlanID,
+					FormerPortName: p.FormerPortName,
 				},
 				NB: p.nb, IPAM: p.book, Nodes: kube.Nodes(),
 			},

@@ -61,6 +61,9 @@ func SwitchRouterPortName(subnet, vpc string) string { return subnet + "-" + vpc
 // LocalnetPortName is the localnet port of an underlay subnet.
 func LocalnetPortName(subnet string) string { return "localnet." + subnet }
 
+// FormerLocalnetPortName is the name that earlier releases gave the localnet port of a switch (northbound.md D-05).
+func FormerLocalnetPortName(name string) string { return "ln-" + name }
+
 // PodPortName is the switch port and the IP object of a pod's interface; provider "ovn" is left out.
 func PodPortName(pod, namespace, provider string) string {
 	if provider == "" || provider == OvnProvider {

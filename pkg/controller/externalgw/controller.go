@@ -37,6 +37,8 @@ type Config struct {
 	// ExternalNet and ExternalVlanID are network name and tag of the bare switch's localnet port; tag 0 is none.
 	ExternalNet    string
 	ExternalVlanID int
+	// FormerPortName gives that port the name that earlier releases gave (northbound.md D-05).
+	FormerPortName bool
 }
 
 // Deps are what the controller may write.
@@ -100,14 +102,19 @@ func (c *controller) sync(ctx context.Context, name string) error {
 	owner := ovs.Owner{Kind: Name, Key: key}
 	if in.handedOver() { // its controller adopts switch and port where they are
 		c.booked = false
+		if in.owned && c.FormerPortName { // a port that its controller does not know
+			if _, err := c.NB.Apply(ctx, owner, []ovs.Row{ovs.LogicalSwitch{Name: c.ExternalSwitch}}); err != nil {
+				return fmt.Errorf("take the former port from switch %s: %w", c.ExternalSwitch, err)
+			}
+		}
 		if err := c.NB.Release(ctx, owner); err != nil {
 			return fmt.Errorf("hand switch %s over: %w", c.ExternalSwitch, err)
 		}
 		return nil
 	}
 	if in.renames() { // the engine replaces in one transaction what it has adopted before
-		if _, err := c.NB.Apply(ctx, owner, formerRows(in)); err != nil {
-			return fmt.Errorf("adopt the former ports of switch %s: %w", c.ExternalSwitch, err)
+		if _, err := c.NB.Apply(ctx, owner, otherRows(in)); err != nil {
+			return fmt.Errorf("adopt the ports of switch %s under their other name: %w", c.ExternalSwitch, err)
 		}
 	}
 	if _, err := c.NB.Apply(ctx, owner, rows(in)); err != nil {

@@ -25,25 +25,38 @@ func (in inputs) handedOver() bool {
 	return in.subnet != nil && isValid(in.subnet) && in.subnet.Spec.Vlan != ""
 }
 
-// renames: the localnet port still has its former name (northbound.md D-05).
-func (in inputs) renames() bool { return in.bare() && in.former }
+// renames: the localnet port still has its other name.
+func (in inputs) renames() bool { return in.bare() && in.other }
 
-func formerLocalnet(name string) string { return "ln-" + name }
+// portNames are the name of the bare switch's localnet port and the one that it has without, or with, FormerPortName.
+func (c Config) portNames() (name, other string) {
+	name, other = util.LocalnetPortName(c.ExternalSwitch), util.FormerLocalnetPortName(c.ExternalSwitch)
+	if c.FormerPortName {
+		return other, name
+	}
+	return name, other
+}
 
 // rows are the bare switch and its way to the physical network.
-func rows(in inputs) []ovs.Row { return switchRows(in, util.LocalnetPortName(in.ExternalSwitch)) }
+func rows(in inputs) []ovs.Row {
+	name, _ := in.portNames()
+	return bareRows(in, name)
+}
 
-// formerRows are those that an earlier release made.
-func formerRows(in inputs) []ovs.Row { return switchRows(in, formerLocalnet(in.ExternalSwitch)) }
+// otherRows are those of an earlier release or of another setting.
+func otherRows(in inputs) []ovs.Row {
+	_, other := in.portNames()
+	return bareRows(in, other)
+}
 
-func switchRows(in inputs, localnet string) []ovs.Row {
+func bareRows(in inputs, port string) []ovs.Row {
 	if !in.bare() {
 		return nil
 	}
 	return []ovs.Row{
 		ovs.LogicalSwitch{Name: in.ExternalSwitch},
 		ovs.LogicalSwitchPort{
-			Switch: in.ExternalSwitch, Name: localnet, Type: "localnet", Addresses: []string{"unknown"}, Tag: in.ExternalVlanID,
+			Switch: in.ExternalSwitch, Name: port, Type: "localnet", Addresses: []string{"unknown"}, Tag: in.ExternalVlanID,
 			Options: map[string]string{"network_name": in.ExternalNet},
 		},
 	}

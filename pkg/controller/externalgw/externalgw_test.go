@@ -169,7 +169,19 @@ func build(f *controllertest.Fixture) []*reconcile.Loop {
 	return loops
 }
 
+// formerNames is the build of a program that names the localnet port as earlier releases did.
+func formerNames(f *controllertest.Fixture) []*reconcile.Loop {
+	former := config
+	former.FormerPortName = true
+	loops, _ := buildFrom(f, former)
+	return loops
+}
+
 func buildWith(f *controllertest.Fixture) ([]*reconcile.Loop, *ipam.IPAM) {
+	return buildFrom(f, config)
+}
+
+func buildFrom(f *controllertest.Fixture, config Config) ([]*reconcile.Loop, *ipam.IPAM) {
 	kinds, book := f.Informers.Kubeovn().V1(), ipam.New()
 	return []*reconcile.Loop{New(
 		Deps{Config: config, NB: f.NB, IPAM: book, Nodes: f.Kube.CoreV1().Nodes()},
@@ -317,4 +329,35 @@ func TestFormerLocalnetPort(t *testing.T) {
 	if names := slices.Sorted(maps.Values(f.Server.UUIDs(t))); f.Server.UUIDs(t)["00000000-0000-4000-8000-000000000001"] == "" {
 		t.Errorf("the switch was made anew: %v", names)
 	}
+}
+
+// The setting gives the port the former name, in place, and takes it back; a Subnet gets the switch without the port, because
+// it makes one of the present name.
+func TestFormerPortName(t *testing.T) {
+	f := controllertest.New(t, defaultVpc(seed002(nil)))
+	f.Run(formerNames)
+	f.Settle()
+	uuids := f.Server.UUIDs(t)
+	named := func(name, other string) {
+		t.Helper()
+		if dump := f.Dump(); !strings.Contains(dump, name) || strings.Contains(dump, other) {
+			t.Errorf("not %s:\n%s", name, dump)
+		}
+	}
+	named("ln-ovn-external", "localnet.ovn-external")
+	f.Restart(build)
+	f.Settle()
+	named("localnet.ovn-external", "ln-ovn-external")
+	f.Restart(formerNames)
+	f.Settle()
+	named("ln-ovn-external", "localnet.ovn-external")
+	for uuid, name := range f.Server.UUIDs(t) {
+		if strings.Contains(name, "Logical_Switch") && !strings.Contains(name, "Port") && uuids[uuid] == "" {
+			t.Errorf("%s was made anew", name)
+		}
+	}
+	f.Create(accepted())
+	f.Eventually("the switch is handed over without the port", func() bool {
+		return !strings.Contains(f.Dump(), "ln-ovn-external") && strings.Contains(f.Dump(), "ovn-external") && len(f.NB.Owners(Name)) == 0
+	})
 }

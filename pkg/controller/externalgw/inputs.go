@@ -21,8 +21,8 @@ type inputs struct {
 	gateway util.ExternalGateway
 	subnet  *v1.Subnet // of the switch's name, nil when there is none
 	nodes   []*corev1.Node
-	// owned: the bare switch is there and ours. former: it has a localnet port under the name that earlier releases gave.
-	owned, former bool
+	// owned: the bare switch is there and ours. other: it has a localnet port under its other name.
+	owned, other bool
 	// portMAC is the MAC that the VPC's port in the switch has in the database; "" when there is none.
 	portMAC string
 }
@@ -57,7 +57,8 @@ func (c *controller) gather() (inputs, error) {
 	slices.SortFunc(in.nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	in.owned = c.owns()
 	in.portMAC, _ = c.NB.RouterPortMAC(util.RouterPortName(in.vpc.Name, c.ExternalSwitch))
-	_, in.former = c.NB.UUID(ovs.LogicalSwitchPort{Switch: c.ExternalSwitch, Name: formerLocalnet(c.ExternalSwitch)})
+	_, other := c.portNames()
+	_, in.other = c.NB.UUID(ovs.LogicalSwitchPort{Switch: c.ExternalSwitch, Name: other})
 	return in, nil
 }
 
