@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,7 +30,7 @@ func (p *process) rebuild(ctx context.Context) error {
 	}
 	for _, s := range subnets {
 		// The holders have their addresses by what is in effect. Without any, status was lost and the spec is all there is.
-		if err := p.book.SetSubnet(subnet.Book(cmp.Or(util.InEffect(s), s), p.nb)); err != nil {
+		if err := p.book.SetSubnet(subnet.Book(util.Effective(s), p.nb)); err != nil {
 			logger.Info("Subnet has no address book yet", "subnet", s.Name, "reason", err.Error())
 		}
 	}

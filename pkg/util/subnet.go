@@ -1,6 +1,10 @@
 package util
 
-import v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+import (
+	"cmp"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
+)
 
 // UnderlayMTU is the MTU in bytes of a network without tunnel header.
 const UnderlayMTU = 1500
@@ -39,6 +43,9 @@ func InEffect(s *v1.Subnet) *v1.Subnet {
 	effective.Generation, effective.Spec = accepted.Generation, accepted.Spec
 	return &effective
 }
+
+// Effective is InEffect, or the subnet as it is as long as it was never accepted: what it is or is about to be.
+func Effective(s *v1.Subnet) *v1.Subnet { return cmp.Or(InEffect(s), s) }
 
 // UnderReview says whether the subnet controller has not looked at an edit yet.
 func UnderReview(s *v1.Subnet) bool {

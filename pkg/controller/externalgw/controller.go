@@ -163,17 +163,15 @@ func vpcMatters(before, after *v1.Vpc) bool {
 	return before.Annotations[util.ExternalGatewayInEffect] != after.Annotations[util.ExternalGatewayInEffect] || driven(before) != driven(after)
 }
 
-func subnetMatters(before, after *v1.Subnet) bool { return isValid(before) != isValid(after) }
+func subnetMatters(before, after *v1.Subnet) bool { return util.InEffectChanged(before, after) }
 
 func nodeMatters(before, after *corev1.Node) bool {
 	return before.Labels[util.ExternalGWLabel] != after.Labels[util.ExternalGWLabel] ||
 		before.Annotations[util.ExternalGWByAnnotation] != after.Annotations[util.ExternalGWByAnnotation]
 }
 
-// isValid says whether the subnet controller accepted the spec, and so makes the switch.
-func isValid(s *v1.Subnet) bool {
-	return v1.IsConditionTrue(s.Status.Conditions, v1.ConditionValidated)
-}
+// isValid says whether the subnet controller accepted the Subnet, and so makes the switch.
+func isValid(s *v1.Subnet) bool { return util.InEffect(s) != nil }
 
 // owns says whether rows of ours are there.
 func (c *controller) owns() bool { return slices.Contains(c.NB.Owners(Name), key) }

@@ -22,7 +22,7 @@ func (in inputs) bare() bool {
 // handedOver: an underlay Subnet manages the switch and its localnet port from now on. An overlay one of that name has no
 // use for the port, which would lead from it to the physical network.
 func (in inputs) handedOver() bool {
-	return in.subnet != nil && isValid(in.subnet) && in.subnet.Spec.Vlan != ""
+	return in.subnet != nil && isValid(in.subnet) && util.Effective(in.subnet).Spec.Vlan != ""
 }
 
 // renames: the localnet port still has its other name.

@@ -294,6 +294,12 @@ func TestSubnetTakesTheSwitchOver(t *testing.T) {
 	if g.Dump() != dump {
 		t.Errorf("rows changed:\n%s", g.Dump())
 	}
+	// What is refused of the Subnet later changes nothing, either.
+	g.Update(controllertest.Refused(controllertest.Accepted(controllertest.Stored(g.Fixture, pending).DeepCopy()), func(s *v1.SubnetSpec) { s.Vlan = "" }))
+	g.Settle()
+	if g.Dump() != dump {
+		t.Errorf("rows changed:\n%s", g.Dump())
+	}
 	g.Delete(pending)
 	if err := apply("subnet"); err != nil {
 		t.Fatal(err)

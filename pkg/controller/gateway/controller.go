@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -82,7 +81,7 @@ func (c *controller) allSubnets(*corev1.Node) []string {
 	}
 	var keys []string
 	for _, s := range list {
-		if c.applies(cmp.Or(util.InEffect(s), s)) {
+		if c.applies(util.Effective(s)) {
 			keys = append(keys, s.Name)
 		}
 	}

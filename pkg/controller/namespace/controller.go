@@ -1,7 +1,6 @@
 package namespace
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -87,7 +86,7 @@ func namespaceMatters(before, after *corev1.Namespace) bool {
 // keysForSubnet: those the subnet names or selects, those that have it now, those of its VPC, whose default subnet it may be,
 // and all for the cluster's default subnet.
 func (c *controller) keysForSubnet(s *v1.Subnet) []string {
-	s = cmp.Or(util.InEffect(s), s)
+	s = util.Effective(s)
 	keys := slices.Clone(s.Spec.Namespaces)
 	if vpc, err := c.vpcs.Get(s.Spec.Vpc); err == nil {
 		keys = append(keys, vpc.Spec.Namespaces...)

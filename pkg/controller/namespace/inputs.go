@@ -1,7 +1,6 @@
 package namespace
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (c *controller) gather(name string) (inputs, error) {
 		return in, fmt.Errorf("list subnets: %w", err)
 	}
 	for i, s := range in.subnets { // a new one counts before it is accepted: its namespaces' pods must not go elsewhere
-		in.subnets[i] = cmp.Or(util.InEffect(s), s)
+		in.subnets[i] = util.Effective(s)
 	}
 	if in.vpcs, err = c.vpcs.List(labels.Everything()); err != nil {
 		return in, fmt.Errorf("list vpcs: %w", err)

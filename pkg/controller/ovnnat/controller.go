@@ -1,7 +1,6 @@
 package ovnnat
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -151,7 +150,7 @@ func watchInputs(loop *reconcile.Loop, w *world, rules cache.Indexer, sources So
 	reconcile.Watch(loop, sources.Snats, func(r *v1.OvnSnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnSnatRule) bool { return a.Generation != b.Generation })
 	reconcile.Watch(loop, sources.Dnats, func(r *v1.OvnDnatRule) []string { return kept(r.Spec.OvnEip) }, func(a, b *v1.OvnDnatRule) bool { return a.Generation != b.Generation })
 	reconcile.Watch(loop, sources.Subnets, func(*v1.Subnet) []string { return every() }, func(a, b *v1.Subnet) bool {
-		a, b = cmp.Or(util.InEffect(a), a), cmp.Or(util.InEffect(b), b)
+		a, b = util.Effective(a), util.Effective(b)
 		return a.Spec.Vpc != b.Spec.Vpc || a.Spec.CIDRBlock != b.Spec.CIDRBlock || a.Spec.Provider != b.Spec.Provider ||
 			a.Spec.Gateway != b.Spec.Gateway
 	})

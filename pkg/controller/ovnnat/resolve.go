@@ -239,7 +239,7 @@ func (w *world) subnet(name string) (*v1.Subnet, string, error) {
 	case err != nil:
 		return nil, "", fmt.Errorf("subnet %s: %w", name, err)
 	}
-	s = cmp.Or(util.InEffect(s), s)
+	s = util.Effective(s)
 	if !util.IsOvnProvider(s.Spec.Provider) {
 		return nil, "", invalid("subnet %s is not in a vpc: its provider is %s", name, s.Spec.Provider)
 	}

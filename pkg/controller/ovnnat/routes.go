@@ -1,7 +1,6 @@
 package ovnnat
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -69,7 +68,7 @@ func (w *world) nextHops(vpc, external string) (v4, v6 string, err error) {
 	subnet, err := w.subnets.Get(external)
 	switch {
 	case err == nil:
-		gateway = cmp.Or(util.InEffect(subnet), subnet).Spec.Gateway
+		gateway = util.Effective(subnet).Spec.Gateway
 	case !apierrors.IsNotFound(err):
 		return "", "", fmt.Errorf("external subnet %s: %w", external, err)
 	}

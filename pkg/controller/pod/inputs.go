@@ -1,7 +1,6 @@
 package pod
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -201,7 +200,7 @@ func (c *controller) claiming(namespace *corev1.Namespace) ([]string, error) {
 
 // claims says whether a subnet names the namespace or selects it by its labels.
 func claims(s *v1.Subnet, namespace *corev1.Namespace) bool {
-	inEffect := cmp.Or(util.InEffect(s), s)
+	inEffect := util.Effective(s)
 	return s.DeletionTimestamp.IsZero() && (slices.Contains(inEffect.Spec.Namespaces, namespace.Name) || selects(inEffect, namespace))
 }
 

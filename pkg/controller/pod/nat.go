@@ -181,7 +181,7 @@ func (c *controller) outside() (translation, error) {
 	subnet, err := c.subnets.Get(c.ExternalSwitch)
 	switch {
 	case err == nil:
-		gateway = subnet.Spec.Gateway
+		gateway = util.Effective(subnet).Spec.Gateway
 	case !apierrors.IsNotFound(err):
 		return translation{}, fmt.Errorf("external subnet %s: %w", c.ExternalSwitch, err)
 	}

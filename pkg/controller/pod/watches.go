@@ -1,7 +1,6 @@
 package pod
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,7 +73,7 @@ func index[T any](loop *reconcile.Loop, informer cache.SharedIndexInformer, name
 
 // namespacesOf are the index keys of a subnet.
 func namespacesOf(s *v1.Subnet) []string {
-	spec := &cmp.Or(util.InEffect(s), s).Spec
+	spec := &util.Effective(s).Spec
 	keys := slices.Clone(spec.Namespaces)
 	if len(spec.NamespaceSelectors) > 0 {
 		keys = append(keys, bySelector)
@@ -121,7 +120,7 @@ func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
 
 // vlansOfSubnet are the index keys of a subnet.
 func vlansOfSubnet(s *v1.Subnet) []string {
-	vlan := cmp.Or(util.InEffect(s), s).Spec.Vlan
+	vlan := util.Effective(s).Spec.Vlan
 	if vlan == "" {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package underlay
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,7 +42,7 @@ func overlaySets(vpc string, subnets []*v1.Subnet) []ovs.Row {
 	sets := map[string][]string{"ip4": nil, "ip6": nil}
 	referred := false
 	for _, s := range subnets {
-		spec := &cmp.Or(util.InEffect(s), s).Spec
+		spec := &util.Effective(s).Spec
 		if !util.IsOvnProvider(spec.Provider) {
 			continue
 		}

@@ -413,3 +413,28 @@ func reconcileReason(err error) string {
 	verdict, _ := reconcile.OutcomeOf(err, "", "")
 	return verdict.Reason
 }
+
+// A refused edit of an external subnet, or of one of the VPC's own, changes neither rows nor status of a VPC, also not
+// after a restart.
+func TestRefusedEditOfASubnet(t *testing.T) {
+	net := controllertest.Accepted(controllertest.Subnet("net1", "vpc1", "10.0.1.0/24"))
+	out := controllertest.Accepted(external204())
+	n := startedExternal(t, append(threeNodes(true), out, net, controllertest.Vpc("vpc1", outside))...)
+	rows, vpc := n.Dump(), controllertest.Stored(n.Fixture, controllertest.Vpc("vpc1"))
+	unchanged := func(when string) {
+		t.Helper()
+		n.Settle()
+		if dump := n.Dump(); dump != rows {
+			t.Errorf("%s:\n%s\nwas\n%s", when, dump, rows)
+		}
+		if got := controllertest.Stored(n.Fixture, vpc); got.ResourceVersion != vpc.ResourceVersion {
+			t.Errorf("%s: the vpc was written, subnets %v", when, got.Status.Subnets)
+		}
+	}
+	n.Update(controllertest.Refused(controllertest.Stored(n.Fixture, out), func(s *v1.SubnetSpec) { s.Gateway, s.Vlan = "10.5.204.1", "" }))
+	unchanged("the outside's gateway")
+	n.Update(controllertest.Refused(controllertest.Stored(n.Fixture, net), func(s *v1.SubnetSpec) { s.Vpc, s.CIDRBlock = "vpc2", "10.0.2.0/24" }))
+	unchanged("the subnet's vpc")
+	n.Restart(buildExternal)
+	unchanged("restarted")
+}

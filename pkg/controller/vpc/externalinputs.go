@@ -237,7 +237,7 @@ func (c *controller) subnet(name string) (*v1.Subnet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subnet %s: %w", name, err)
 	}
-	return s, nil
+	return util.Effective(s), nil
 }
 
 // networks are those of names, and those in which the router has an address besides. A Subnet that is to go is not wanted

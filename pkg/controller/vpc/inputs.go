@@ -56,6 +56,7 @@ func (c *controller) gather(name string) (inputs, error) {
 		return inputs{}, fmt.Errorf("list subnets: %w", err)
 	}
 	for _, s := range subnets {
+		s = util.Effective(s)
 		if c.vpcOf(s) == name {
 			in.subnets = append(in.subnets, s)
 		}
@@ -95,7 +96,7 @@ func (c *controller) vpcOf(s *v1.Subnet) string {
 // keysForSubnet: a subnet is listed by its VPC, may be named like one, may be asked for as default by any, and may be the
 // external network of any.
 func (c *controller) keysForSubnet(s *v1.Subnet) []string {
-	names := append(keys(c.index.vpcs, externalIndex, s.Name), c.vpcOf(s), s.Name)
+	names := append(keys(c.index.vpcs, externalIndex, s.Name), c.vpcOf(util.Effective(s)), s.Name)
 	vpcs, err := c.vpcs.List(labels.Everything())
 	if err != nil {
 		return names
@@ -110,7 +111,7 @@ func (c *controller) keysForSubnet(s *v1.Subnet) []string {
 
 // subnetMatters tells whether a changed subnet can change a VPC; counters do not.
 func subnetMatters(before, after *v1.Subnet) bool {
-	a, b := before.Spec, after.Spec
+	a, b := util.Effective(before).Spec, util.Effective(after).Spec
 	return before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || subnetReady(before) != subnetReady(after) ||
 		a.Vpc != b.Vpc || a.Provider != b.Provider || a.Default != b.Default || a.Gateway != b.Gateway ||
 		a.Vlan != b.Vlan || a.U2OInterconnection != b.U2OInterconnection || a.LogicalGateway != b.LogicalGateway ||

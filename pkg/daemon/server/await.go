@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,5 +128,5 @@ func (l *lookup) subnet(pod *corev1.Pod) (*kubeovnv1.Subnet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("get subnet %s: %w", name, err)
 	}
-	return cmp.Or(util.InEffect(subnet), subnet), nil
+	return util.Effective(subnet), nil
 }
