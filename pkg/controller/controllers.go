@@ -145,7 +145,7 @@ func (p *process) loops() []*reconcile.Loop {
 		node.New(
 			node.Deps{
 				Config: node.Config{DefaultVpc: p.DefaultVpc, JoinSubnet: p.JoinSubnet, LocalDNS: p.NodeLocalDNSIPs},
-				NB:     p.nb, SB: p.sb, IPAM: p.book, Nodes: kube.Nodes(), IPs: api.IPs(),
+				NB:     p.nb, SB: p.sb, IPAM: p.book, Nodes: kube.Nodes(), IPs: api.IPs(), Events: p.events,
 			},
 			node.Sources{Nodes: core.Nodes(), Subnets: kinds.Subnets(), IPs: kinds.IPs()},
 		),
@@ -171,7 +171,7 @@ func (p *process) loops() []*reconcile.Loop {
 				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Subnets: api.Subnets(), Events: p.events,
 			},
 			pod.Sources{
-				Pods: core.Pods(), Namespaces: core.Namespaces(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
+				Pods: core.Pods(), Namespaces: core.Namespaces(), Nodes: core.Nodes(), StatefulSets: p.kube.Apps().V1().StatefulSets(),
 				Subnets: kinds.Subnets(), IPs: kinds.IPs(), Vips: kinds.Vips(), Vpcs: kinds.Vpcs(),
 				Vlans: kinds.Vlans(), IPPools: kinds.IPPools(), Attachments: p.attachments,
 			},

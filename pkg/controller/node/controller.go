@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/record"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	typed "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/typed/kubeovn/v1"
@@ -43,6 +45,7 @@ type Deps struct {
 	IPAM   *ipam.IPAM
 	Nodes  typedcore.NodeInterface
 	IPs    typed.IPInterface
+	Events record.EventRecorder
 }
 
 // Sources are what the controller may read.
@@ -58,11 +61,12 @@ type controller struct {
 	lister  corelisters.NodeLister
 	subnets listers.SubnetLister
 	ips     reconcile.Writer[*v1.IP]
+	told    map[string]string // what the last event of a node said, by name; the loop has one worker
 }
 
 // New wires the controller to its sources.
 func New(deps Deps, sources Sources) *reconcile.Loop {
-	c := &controller{Deps: deps}
+	c := &controller{Deps: deps, told: map[string]string{}}
 	loop := reconcile.New(Name, 1, c.sync)
 	c.nodes = reconcile.WatchFresh(loop, sources.Nodes, reconcile.Self[*corev1.Node], nodeMatters)
 	c.lister = sources.Nodes.Lister()
@@ -80,22 +84,21 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 
 // nodeMatters leaves out the status that kubelet writes every few seconds.
 func nodeMatters(before, after *corev1.Node) bool {
-	return !maps.Equal(before.Annotations, after.Annotations) || internalIPs(before) != internalIPs(after) ||
+	return !maps.Equal(before.Annotations, after.Annotations) || !slices.Equal(util.InternalIPs(before), util.InternalIPs(after)) ||
 		before.UID != after.UID
 }
 
-// keysForSubnet maps the join subnet to every node.
+// keysForSubnet maps the join subnet to every node, and another one to the nodes whose addresses it hides.
 func (c *controller) keysForSubnet(subnet *v1.Subnet) []string {
-	if subnet.Name != c.JoinSubnet {
-		return nil
-	}
 	nodes, err := c.lister.List(labels.Everything())
 	if err != nil {
 		return nil
 	}
-	keys := make([]string, 0, len(nodes))
+	var keys []string
 	for _, n := range nodes {
-		keys = append(keys, n.Name)
+		if subnet.Name == c.JoinSubnet || c.hides(subnet, n).IsValid() {
+			keys = append(keys, n.Name)
+		}
 	}
 	return keys
 }
@@ -118,8 +121,10 @@ func (c *controller) sync(ctx context.Context, name string) error {
 		return err
 	}
 	if in.node == nil {
+		delete(c.told, name)
 		return c.release(ctx, in)
 	}
+	c.warn(in)
 	lease, err := c.claim(in)
 	if err != nil {
 		return fmt.Errorf("join address of node %s: %w", name, err)

@@ -126,8 +126,8 @@ func ipObject(in inputs, lease ipam.Lease) *v1.IP {
 
 // internalIP is the node's first InternalIP of a family.
 func internalIP(in inputs, v4 bool) (netip.Addr, bool) {
-	for text := range strings.SplitSeq(internalIPs(in.node), ",") {
-		if a, err := netip.ParseAddr(text); err == nil && a.Is4() == v4 {
+	for _, a := range util.InternalIPs(in.node) {
+		if a.Is4() == v4 {
 			return a, true
 		}
 	}

@@ -3,7 +3,6 @@ package node
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +21,7 @@ type inputs struct {
 	join    *v1.Subnet
 	held    []netip.Addr // join addresses the node had and may keep
 	heldMAC string
+	hiding  []string // subnets of the default VPC's overlay that hold an InternalIP, told in words
 }
 
 func (c *controller) gather(name string) (inputs, error) {
@@ -39,6 +39,9 @@ func (c *controller) gather(name string) (inputs, error) {
 		return in, reconcile.Wait("subnet %s", c.JoinSubnet)
 	}
 	if err != nil {
+		return in, err
+	}
+	if in.hiding, err = c.hiding(in.node); err != nil {
 		return in, err
 	}
 	in.held, in.heldMAC = held(in.node, in.ip, in.join)
@@ -61,15 +64,4 @@ func held(node *corev1.Node, ip *v1.IP, join *v1.Subnet) (addrs []netip.Addr, ma
 	}
 	addrs = slices.DeleteFunc(all, func(a netip.Addr) bool { return !util.ContainsAddr(cidrs, a) })
 	return addrs, mac
-}
-
-// internalIPs is the comma list of a node's InternalIPs, at most one per family counts.
-func internalIPs(node *corev1.Node) string {
-	var list []string
-	for _, a := range node.Status.Addresses {
-		if a.Type == corev1.NodeInternalIP {
-			list = append(list, a.Address)
-		}
-	}
-	return strings.Join(list, ",")
 }

@@ -33,7 +33,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 		Deps{
 			Config: Config{DefaultVpc: util.DefaultVpc, JoinSubnet: util.JoinSubnet},
 			NB:     f.NB, SB: w.sb.Connect(w.t), IPAM: newIPAM(w.t, w.join),
-			Nodes: f.Kube.CoreV1().Nodes(), IPs: f.KubeOVN.KubeovnV1().IPs(),
+			Nodes: f.Kube.CoreV1().Nodes(), IPs: f.KubeOVN.KubeovnV1().IPs(), Events: f.Events,
 		},
 		Sources{Nodes: f.KubeInformers.Core().V1().Nodes(), Subnets: f.Informers.Kubeovn().V1().Subnets(), IPs: f.Informers.Kubeovn().V1().IPs()},
 	)}
@@ -108,4 +108,32 @@ func TestChassis(t *testing.T) {
 	f.Eventually("the mark", func() bool { return slices.Contains(reader.Owners(Name), "node1") })
 	f.Delete(node)
 	f.Eventually("the chassis goes with the node", func() bool { return !strings.Contains(w.sb.Dump(t), "6a2b7a9e") })
+}
+
+// TestHiddenNode shows that a node with an address in a subnet of the default VPC's overlay is told so, once.
+func TestHiddenNode(t *testing.T) {
+	w := newWorld(t)
+	overlay := controllertest.Accepted(controllertest.Subnet("ovn-default", util.DefaultVpc, "10.16.0.0/16"))
+	underlay := controllertest.Accepted(controllertest.Subnet("under", util.DefaultVpc, "10.17.0.0/16", func(s *v1.SubnetSpec) { s.Vlan = "vlan" }))
+	tenant := controllertest.Accepted(controllertest.Subnet("tenant", "vpc1", "10.17.0.0/16"))
+	node := controllertest.Node("node1", "192.168.123.21", "10.17.0.9")
+	f := controllertest.New(t, w.join, node, overlay, underlay, tenant)
+	f.Run(w.build)
+	f.Settle()
+	if n := len(f.Events.Events); n > 0 {
+		t.Fatalf("%d events, first %q", n, <-f.Events.Events)
+	}
+	wider := controllertest.Stored(f, overlay).DeepCopy()
+	wider.Spec.CIDRBlock = "10.16.0.0/15"
+	wider.Generation++
+	f.Update(controllertest.Accepted(wider))
+	f.Settle()
+	f.Resync("node1")
+	f.Settle()
+	if n := len(f.Events.Events); n != 1 {
+		t.Fatalf("%d events", n)
+	}
+	if got, want := <-f.Events.Events, "Warning NodeAddressConflictWithSubnet address 10.17.0.9 is in cidr 10.16.0.0/15 of subnet ovn-default"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

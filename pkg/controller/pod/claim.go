@@ -57,6 +57,9 @@ func (c *controller) claimOne(n nic) (port, error) {
 	)
 	for _, s := range subnets {
 		names = append(names, s.Name)
+		if s.Spec.Vpc == c.DefaultVpc && s.Spec.Vlan == "" {
+			n.request.Skip = c.isNode
+		}
 		lease, err := c.draw(s.Name, n)
 		switch {
 		case err == nil:
@@ -67,6 +70,12 @@ func (c *controller) claimOne(n nic) (port, error) {
 		whys = append(whys, fmt.Sprintf("subnet %s: %v", s.Name, err))
 	}
 	return port{}, unavailable(names, "%s", strings.Join(whys, "; "))
+}
+
+// isNode: a pod in the overlay of the default VPC with the address of a node would take it away from the other pods.
+func (c *controller) isNode(a netip.Addr) bool {
+	nodes, err := c.byNode.ByIndex(byAddressIndex, a.String())
+	return err == nil && len(nodes) > 0
 }
 
 // rank orders subnets: where the port has its lease, where its static address lies, the rest.

@@ -68,6 +68,7 @@ type Deps struct {
 type Sources struct {
 	Pods         coreinformers.PodInformer
 	Namespaces   coreinformers.NamespaceInformer
+	Nodes        coreinformers.NodeInformer
 	StatefulSets appsinformers.StatefulSetInformer
 	Subnets      informers.SubnetInformer
 	IPs          informers.IPInformer
@@ -96,6 +97,7 @@ type controller struct {
 	byVlan      cache.Indexer // Subnets, by byVlanIndex
 	byWish      cache.Indexer // Pods, by byOutsideIndex and byVipIndex
 	byUser      cache.Indexer // IPPools, by byUserIndex
+	byNode      cache.Indexer // Nodes, by byAddressIndex
 	seekers     *seekers
 	blocked     *blocked
 	unclaimed   unclaimed
@@ -116,6 +118,8 @@ func New(deps Deps, sources Sources) *reconcile.Loop {
 	c.subnets = reconcile.Watch(loop, sources.Subnets, c.keysForSubnet, subnetMatters)
 	c.vlans = reconcile.Watch(loop, sources.Vlans, c.keysForVlan, vlanMatters)
 	c.byUser = index(loop, sources.IPPools.Informer(), byUserIndex, func(p *v1.IPPool) []string { return p.Spec.Namespaces })
+	c.byNode = index(loop, sources.Nodes.Informer(), byAddressIndex, addressesOf)
+	reconcile.Watch(loop, sources.Nodes, func(*corev1.Node) []string { return nil }) // known before the first claim
 	c.pools = reconcile.Watch(loop, sources.IPPools, func(*v1.IPPool) []string { return c.seekers.everybody() }, poolMatters)
 	c.attachments = reconcile.Watch(loop, sources.Attachments, c.keysForAttachment)
 	c.watchWishes(sources)

@@ -81,6 +81,7 @@ func (w *world) build(f *controllertest.Fixture) []*reconcile.Loop {
 		Deps{Config: w.config, NB: f.NB, IPAM: w.books, Kube: f.Kube, IPs: f.KubeOVN.KubeovnV1().IPs(), Subnets: f.KubeOVN.KubeovnV1().Subnets(), Events: f.Events},
 		Sources{
 			Pods: f.KubeInformers.Core().V1().Pods(), Namespaces: f.KubeInformers.Core().V1().Namespaces(),
+			Nodes:        f.KubeInformers.Core().V1().Nodes(),
 			StatefulSets: f.KubeInformers.Apps().V1().StatefulSets(), Subnets: f.Informers.Kubeovn().V1().Subnets(),
 			IPs: f.Informers.Kubeovn().V1().IPs(), Vips: f.Informers.Kubeovn().V1().Vips(), Attachments: nads,
 			Vpcs: f.Informers.Kubeovn().V1().Vpcs(), Vlans: f.Informers.Kubeovn().V1().Vlans(),

@@ -55,6 +55,7 @@ const (
 	byVipIndex       = "pod/vip"          // pods by the Vips they name
 	byVlanIndex      = "pod/vlan"         // subnets by their Vlan
 	byUserIndex      = "pod/namespace"    // IPPools by the namespaces they are for
+	byAddressIndex   = "pod/address"      // nodes by their InternalIPs
 )
 
 // index adds an index to an informer.
@@ -77,6 +78,15 @@ func namespacesOf(s *v1.Subnet) []string {
 	keys := slices.Clone(spec.Namespaces)
 	if len(spec.NamespaceSelectors) > 0 {
 		keys = append(keys, bySelector)
+	}
+	return keys
+}
+
+// addressesOf are the index keys of a node.
+func addressesOf(node *corev1.Node) []string {
+	var keys []string
+	for _, a := range util.InternalIPs(node) {
+		keys = append(keys, a.String())
 	}
 	return keys
 }

@@ -38,7 +38,8 @@ func rule(in inputs, direction string, priority int, match, action string) ovs.A
 	}
 }
 
-// isolation drops what comes from elsewhere, except from the nodes and from allowed prefixes.
+// isolation drops what comes from elsewhere, except from allowed prefixes and from the join subnet: a node has its address
+// there in what it sends to pods, unless a program binds another one.
 func isolation(in inputs, prefixes []netip.Prefix) []ovs.Row {
 	deny := rule(in, toLport, util.PrivateSubnetDropPriority, "ip", drop)
 	deny.Name, deny.Log, deny.Severity = in.subnet.Name, true, "warning"

@@ -1,10 +1,8 @@
 package subnet
 
 import (
-	"net/netip"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
@@ -168,11 +166,8 @@ func nodeConflict(in inputs) error {
 		return invalid("%v", err)
 	}
 	for _, node := range in.nodes {
-		for _, address := range node.Status.Addresses {
-			if address.Type != corev1.NodeInternalIP {
-				continue
-			}
-			if addr, err := netip.ParseAddr(address.Address); err == nil && util.ContainsAddr(prefixes, addr) {
+		for _, addr := range util.InternalIPs(node) {
+			if util.ContainsAddr(prefixes, addr) {
 				return invalid("cidr %s conflicts with address %s of node %s", s.Spec.CIDRBlock, addr, node.Name)
 			}
 		}

@@ -203,8 +203,8 @@ func (u u2oFamily) marks() map[string]string {
 func internalIPs(nodes []*corev1.Node, v4 bool) []string {
 	var out []string
 	for _, node := range nodes {
-		for _, address := range node.Status.Addresses {
-			if addr, err := netip.ParseAddr(address.Address); address.Type == corev1.NodeInternalIP && err == nil && addr.Is4() == v4 {
+		for _, addr := range util.InternalIPs(node) {
+			if addr.Is4() == v4 {
 				out = append(out, addr.String())
 			}
 		}
