@@ -89,13 +89,13 @@ const (
 
 // Events on pods, nodes and subnets (api.md 8.1).
 const (
-	EventPodNetworkAllocated        = "PodNetworkAllocated"
-	EventPodNetworkAllocationFailed = "PodNetworkAllocationFailed"
-	EventPodNetworkReleased         = "PodNetworkReleased"
-	EventValidatePodNetworkFailed   = "ValidatePodNetworkFailed"
-	EventAcquireAddressFailed       = "AcquireAddressFailed"
-	EventCreateOVNPortFailed        = "CreateOVNPortFailed"
-	EventNodeAddressConflict        = "NodeAddressConflictWithSubnet"
-	EventPodNetworkConfigured       = "PodNetworkConfigured"
-	EventPodNetworkConfigureFailed  = "PodNetworkConfigureFailed"
+	EventValidatePodNetworkFailed  = "ValidatePodNetworkFailed"
+	EventAcquireAddressFailed      = "AcquireAddressFailed"
+	EventCreateOVNPortFailed       = "CreateOVNPortFailed"
+	EventAddressOutOfRange         = "AddressOutOfRange"
+	EventGatewayTypeChanged        = "SubnetGatewayTypeChanged"
+	EventGatewayNodeChanged        = "SubnetGatewayNodeChanged"
+	EventNodeAddressConflict       = "NodeAddressConflictWithSubnet"
+	EventPodNetworkConfigured      = "PodNetworkConfigured"
+	EventPodNetworkConfigureFailed = "PodNetworkConfigureFailed"
 )

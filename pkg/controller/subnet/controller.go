@@ -266,8 +266,30 @@ func (c *controller) publish(ctx context.Context, in inputs, outcome error) erro
 	}
 	if wrote {
 		c.announce(in, verdict)
+		if former := in.subnet.Status.Accepted; former != nil && wanted.Accepted.Generation != former.Generation {
+			c.announceEdit(in.subnet, &former.Spec, &wanted.Accepted.Spec)
+		}
 	}
 	return outcome
+}
+
+// announceEdit makes events of what an accepted edit changed about the way out, and of addresses in use that it left outside
+// (northbound.md 4.3 accepts that): they stay with their ports until those are made anew.
+func (c *controller) announceEdit(s *v1.Subnet, before, after *v1.SubnetSpec) {
+	if before.CIDRBlock != after.CIDRBlock {
+		if outside := c.outside(s.Name, after.CIDRBlock); len(outside) > 0 {
+			c.Events.Eventf(s, corev1.EventTypeWarning, util.EventAddressOutOfRange, "%d addresses in use are not in %s any more: %s",
+				len(outside), after.CIDRBlock, summary(outside))
+		}
+	}
+	for _, change := range []struct{ reason, from, to string }{
+		{util.EventGatewayTypeChanged, before.GatewayType, after.GatewayType},
+		{util.EventGatewayNodeChanged, before.GatewayNode, after.GatewayNode},
+	} {
+		if change.from != change.to {
+			c.Events.Eventf(s, corev1.EventTypeNormal, change.reason, "from %q to %q", change.from, change.to)
+		}
+	}
 }
 
 // announce makes an event of a verdict that is new, not of a counter that moved.

@@ -1,6 +1,7 @@
 package subnet
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,5 +86,42 @@ func TestInheritedSubnetStaysInEffect(t *testing.T) {
 	w.waitReason(s, metav1.ConditionFalse, util.ReasonSubnetInvalid)
 	if e := util.InEffect(controllertest.Stored(w.Fixture, s)); e == nil || e.Spec.CIDRBlock != "10.0.1.0/24" {
 		t.Errorf("in effect is %+v", e)
+	}
+}
+
+// What an accepted edit changes about the way out is told, and so are addresses in use that it leaves outside.
+func TestEditIsTold(t *testing.T) {
+	s := controllertest.Subnet("net1", util.DefaultVpc, "10.0.0.0/16", func(s *v1.SubnetSpec) { s.GatewayType = util.GatewayDistributed })
+	w := started(t, s, controllertest.Node("node1"))
+	for _, address := range []string{"10.0.0.9", "10.0.9.9"} {
+		lease := util.PortLease{Port: "pod" + address + ".ns", Pod: "pod" + address, Namespace: "ns", Subnet: s.Name, V4: address, MAC: "00:00:00:00:00:01"}
+		w.Create(lease.Object())
+	}
+	w.Settle()
+	told := func() []string {
+		w.Settle()
+		var events []string
+		for len(w.Events.Events) > 0 {
+			events = append(events, <-w.Events.Events)
+		}
+		return events
+	}
+	told()
+	w.edit(s, func(s *v1.SubnetSpec) { s.GatewayType, s.GatewayNode = util.GatewayCentralized, "node1" })
+	events := told()
+	for _, want := range []string{
+		`Normal SubnetGatewayTypeChanged from "distributed" to "centralized"`, `Normal SubnetGatewayNodeChanged from "" to "node1"`,
+	} {
+		if !slices.Contains(events, want) {
+			t.Errorf("no event %q in %q", want, events)
+		}
+	}
+	w.edit(s, cidr("10.0.0.0/24"))
+	if events, want := told(), "Warning AddressOutOfRange 1 addresses in use are not in 10.0.0.0/24 any more: pod10.0.9.9.ns"; !slices.Contains(events, want) {
+		t.Errorf("no event %q in %q", want, events)
+	}
+	w.edit(s, func(s *v1.SubnetSpec) { s.EnableDHCP = true })
+	if events := told(); slices.ContainsFunc(events, func(e string) bool { return strings.Contains(e, "Gateway") || strings.Contains(e, "Range") }) {
+		t.Errorf("an edit of something else told %q", events)
 	}
 }

@@ -3,6 +3,7 @@ package subnet
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -123,6 +124,23 @@ func (c *controller) users(name string) ([]string, error) {
 	}
 	slices.Sort(users)
 	return users, nil
+}
+
+// outside are the IP objects of a subnet with an address that is not in its prefixes.
+func (c *controller) outside(name, cidrBlock string) []string {
+	cidrs, err := util.ParseCIDRs(cidrBlock)
+	if err != nil {
+		return nil // an accepted one is valid
+	}
+	var ips []string
+	for _, ip := range reconcile.Indexed[*v1.IP](c.ipIndex, ipIndex, name) {
+		addrs, err := util.ParseAddrs(ip.Spec.IPAddress)
+		if err == nil && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !util.ContainsAddr(cidrs, a) }) {
+			ips = append(ips, ip.Name)
+		}
+	}
+	slices.Sort(ips)
+	return ips
 }
 
 // summary names the first few users.
