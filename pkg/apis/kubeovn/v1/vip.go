@@ -68,7 +68,7 @@ type VipSpec struct {
 	ParentMac string `json:"parentMac,omitempty"`
 	// Selector chooses the pods that may use the address, as "key: value" of their labels; all have to match.
 	Selector []string `json:"selector"`
-	// AttachSubnets are further subnets.
+	// AttachSubnets is accepted for old objects and has no effect.
 	AttachSubnets []string `json:"attachSubnets"`
 }
 
