@@ -33,7 +33,8 @@ var layers = map[string][]string{
 	// Any other folder below pkg/controller is one kind: it knows no sibling.
 	"pkg/controller/*": {"pkg/apis", "pkg/client", "pkg/util", "pkg/ipam", "pkg/ovs", "pkg/controller/reconcile"},
 
-	"pkg/daemon":     {"pkg/apis", "pkg/client", "pkg/util", "pkg/ovs"},
+	"pkg/metrics":    {},
+	"pkg/daemon":     {"pkg/apis", "pkg/client", "pkg/util", "pkg/ovs", "pkg/metrics"},
 	"pkg/daemon/*":   {"pkg/apis", "pkg/client", "pkg/util", "pkg/ovs", "pkg/daemon"},
 	"pkg/daemon/api": {"pkg/util"},
 

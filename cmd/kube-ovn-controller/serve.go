@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
+	"github.com/kubeovn/kube-ovn/pkg/metrics"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
 
@@ -93,7 +93,7 @@ func (s serving) handler(checks checks) http.Handler {
 
 func (s serving) registry() *prometheus.Registry {
 	all := prometheus.NewRegistry()
-	all.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	all.MustRegister(metrics.Process()...)
 	all.MustRegister(reconcile.Collectors()...)
 	all.MustRegister(ovs.Collectors()...)
 	if s.own != nil {

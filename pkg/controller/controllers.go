@@ -21,7 +21,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned"
 	kubeovnscheme "github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned/scheme"
 	"github.com/kubeovn/kube-ovn/pkg/client/informers/externalversions"
-	listers "github.com/kubeovn/kube-ovn/pkg/client/listers/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/externalgw"
 	"github.com/kubeovn/kube-ovn/pkg/controller/gateway"
 	"github.com/kubeovn/kube-ovn/pkg/controller/ip"
@@ -59,7 +58,7 @@ type Controller struct {
 	mu      sync.Mutex
 	nb, sb  *ovs.Client       // nil before Run has connected
 	running []*reconcile.Loop // nil while Run is not there yet
-	subnets listers.SubnetLister
+	counted *sources          // what the metrics are made of, nil while Run is not there yet
 }
 
 // New returns a controller that does nothing before Run.
@@ -229,7 +228,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	if err := p.rebuild(ctx); err != nil {
 		return fmt.Errorf("rebuild the address books: %w", err)
 	}
-	c.serve(loops, p.kubeovn.Kubeovn().V1().Subnets().Lister())
+	c.serve(loops, &sources{
+		subnets: p.kubeovn.Kubeovn().V1().Subnets().Lister(), ips: p.kubeovn.Kubeovn().V1().IPs().Lister(),
+	})
 	defer c.serve(nil, nil)
 
 	var running sync.WaitGroup
@@ -326,10 +327,10 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-func (c *Controller) serve(loops []*reconcile.Loop, subnets listers.SubnetLister) {
+func (c *Controller) serve(loops []*reconcile.Loop, counted *sources) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running, c.subnets = loops, subnets
+	c.running, c.counted = loops, counted
 }
 
 // Healthy says why only a restart helps, or nil: a database that does not come back. Before Run has connected it is nil.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 
 	nadfake "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/client/clientset/versioned/fake"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -288,6 +291,28 @@ func TestSubnetMetrics(t *testing.T) {
 		text := fmt.Sprint(families)
 		return strings.Contains(text, "subnet_available_ip_count") && strings.Contains(text, "10.16.0.0/16") && strings.Contains(text, "65533")
 	})
+	c.Create(controllertest.Subnet("out", util.DefaultVpc, "10.18.0.0/24", func(s *v1.SubnetSpec) {
+		s.GatewayType, s.GatewayNode, s.EnableEcmp, s.ExcludeIps = util.GatewayCentralized, "node1", true, []string{"10.18.0.1", "10.18.0.9..10.18.0.12"}
+	}))
+	ready := controllertest.Stored(c.Fixture, threeNodes[0]).DeepCopy()
+	ready.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	c.Update(ready)
+	var join string
+	c.Eventually("the node's join address", func() bool {
+		join = controllertest.Stored(c.Fixture, threeNodes[0]).Annotations["ovn.kubernetes.io/ip_address"]
+		return join != ""
+	})
+	for _, want := range []string{
+		`subnet_ipam_info{available="10.18.0.2-10.18.0.8,10.18.0.13-10.18.0.254",cidr="10.18.0.0/24",free="10.18.0.2-10.18.0.8,10.18.0.13-10.18.0.254",reserved="10.18.0.1,10.18.0.9-10.18.0.12",subnet_name="out",using=""} 1`,
+		`subnet_ip_assign_info{ip="` + join + `",pod_name="node1",subnet_name="join"} 1`,
+		`centralized_subnet_info{active_gateway="node1",enable_ecmp="true",gateway_node="node1",match="ip4.src == 10.18.0.0/24",nexthops="` + join + `",subnet_name="out"} 1`,
+	} {
+		c.Eventually(want, func() bool {
+			recorder := httptest.NewRecorder()
+			promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			return strings.Contains(recorder.Body.String(), want)
+		})
+	}
 	registry = prometheus.NewRegistry()
 	registry.MustRegister(New(defaults(), Clients{}))
 	if families, err := registry.Gather(); err != nil || len(families) > 0 {

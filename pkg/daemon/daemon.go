@@ -56,7 +56,6 @@ type Daemon struct {
 
 // New returns a daemon; it does nothing before Run.
 func New(cfg Config, deps Deps) *Daemon {
-	observeRequests()
 	d := &Daemon{
 		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch), pings: defaultPings(),
 		dirty: make(chan struct{}, 1), tunnelled: make(chan int, 1),

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/klog/v2"
 
 	"github.com/kubeovn/kube-ovn/pkg/daemon/kernel/iptables"
 	"github.com/kubeovn/kube-ovn/pkg/daemon/server"
+	"github.com/kubeovn/kube-ovn/pkg/metrics"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 	"github.com/kubeovn/kube-ovn/pkg/util"
 )
@@ -23,10 +23,10 @@ const scrapeTimeout = 5 * time.Second
 // registry holds the metrics of node.md 8.2.
 func (d *Daemon) registry(ctx context.Context) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(metrics.Process()...)
 	r.MustRegister(server.Collectors()...)
 	r.MustRegister(ovs.Collectors()...)
-	r.MustRegister(restLatency, klogCollector{}, systemCollector{d.cfg.NodeName, "/"})
+	r.MustRegister(systemCollector{d.cfg.NodeName, "/"})
 	if !d.cfg.NonPrimary {
 		r.MustRegister(gatewayCollector{ctx, d.cfg.NodeName, d.deps.IPTables})
 	}
@@ -90,25 +90,6 @@ func gatewayRule(rule string) (subnet, cidr, direction string, ok bool) {
 		return "", "", "", false
 	}
 	return strings.TrimRight(after, `"`), words[1], direction, true
-}
-
-// klogCollector counts what was logged.
-type klogCollector struct{}
-
-var (
-	klogLines = prometheus.NewDesc("klog_lines_total", "Lines logged, by level.", []string{"level"}, nil)
-	klogBytes = prometheus.NewDesc("klog_bytes_total", "Bytes logged, by level.", []string{"level"}, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (klogCollector) Describe(out chan<- *prometheus.Desc) { out <- klogLines; out <- klogBytes }
-
-// Collect implements prometheus.Collector.
-func (klogCollector) Collect(out chan<- prometheus.Metric) {
-	for level, stats := range map[string]*klog.OutputStats{"INFO": &klog.Stats.Info, "WARN": &klog.Stats.Warning, "ERROR": &klog.Stats.Error} {
-		out <- prometheus.MustNewConstMetric(klogLines, prometheus.GaugeValue, float64(stats.Lines()), level)
-		out <- prometheus.MustNewConstMetric(klogBytes, prometheus.GaugeValue, float64(stats.Bytes()), level)
-	}
 }
 
 // systemCollector reports settings of the node that shape its network; a missing file is a missing metric.

@@ -2,12 +2,10 @@ package daemon
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,14 +81,4 @@ func scrape(t *testing.T, c prometheus.Collector) []string {
 		}
 	}
 	return out
-}
-
-func TestRestLatencyHasOneSeriesPerServer(t *testing.T) {
-	restLatency.Reset()
-	for _, path := range []string{"/api/v1/pods/a", "/api/v1/pods/b"} {
-		restObserver{}.Observe(t.Context(), "GET", url.URL{Host: "10.96.0.1:443", Path: path}, time.Millisecond)
-	}
-	if got := scrape(t, restLatency); len(got) != 1 || !strings.Contains(got[0], `url="10.96.0.1:443",verb="GET"`) {
-		t.Errorf("series %v", got)
-	}
 }

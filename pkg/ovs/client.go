@@ -178,21 +178,36 @@ func (c *Client) Owners(kind string) []string {
 func (c *Client) UUID(r Row) (string, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	w := r.row()[0]
-	t := c.cache.tables[w.table]
-	if t == nil {
-		return "", false
-	}
-	if t.spec.single {
-		for u := range t.rows {
-			return u, true
-		}
-		return "", false
-	}
-	if found := c.cache.lookup(w.table, identity(t, w.parentText(), w.get)); found != nil {
+	if found := c.cached(r); found != nil {
 		return found.uuid, true
 	}
 	return "", false
+}
+
+// ExternalIDs returns the external_ids of a row by the identity of the wanted value.
+func (c *Client) ExternalIDs(r Row) (map[string]string, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if found := c.cached(r); found != nil {
+		return maps.Clone(found.get(externalIDs).m), true
+	}
+	return nil, false
+}
+
+// cached is the row of a wanted value's identity, nil when there is none. The caller holds mu.
+func (c *Client) cached(r Row) *row {
+	w := r.row()[0]
+	t := c.cache.tables[w.table]
+	if t == nil {
+		return nil
+	}
+	if t.spec.single {
+		for _, only := range t.rows {
+			return only
+		}
+		return nil
+	}
+	return c.cache.lookup(w.table, identity(t, w.parentText(), w.get))
 }
 
 // HasColumn says whether the server's schema has a column that only newer releases have, such as ACL.tier or

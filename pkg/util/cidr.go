@@ -439,3 +439,11 @@ func earlier(a, b netip.Addr) netip.Addr {
 	}
 	return b
 }
+
+// MatchFamily is the field prefix of OVN's expression language for addresses of a prefix: "ip4" or "ip6" (ovn-sb(5)).
+func MatchFamily(p netip.Prefix) string {
+	if p.Addr().Is4() {
+		return "ip4"
+	}
+	return "ip6"
+}

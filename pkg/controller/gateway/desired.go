@@ -73,8 +73,8 @@ func (in inputs) distributed(node gatewayNode) []ovs.Row {
 		rows = append(rows, ovs.RouterPolicy{
 			Router:   in.router,
 			Priority: util.GatewayPolicyPriority,
-			Match: fmt.Sprintf("%s.src == $%s_%s", ipPrefix(cidr), util.SubnetNodePortGroup(in.subnet.Name, node.name),
-				ipPrefix(cidr)),
+			Match: fmt.Sprintf("%s.src == $%s_%s", util.MatchFamily(cidr), util.SubnetNodePortGroup(in.subnet.Name, node.name),
+				util.MatchFamily(cidr)),
 			Action:      "reroute",
 			Nexthops:    []string{join.String()},
 			ExternalIDs: map[string]string{util.ExtSubnet: in.subnet.Name, util.ExtNode: node.name},
@@ -90,7 +90,7 @@ func (in inputs) centralized(active []gatewayNode) []ovs.Row {
 		policy := ovs.RouterPolicy{
 			Router:      in.router,
 			Priority:    util.GatewayPolicyPriority,
-			Match:       fmt.Sprintf("%s.src == %s", ipPrefix(cidr), cidr),
+			Match:       util.SourceMatch(cidr.String()),
 			Action:      "reroute",
 			ExternalIDs: map[string]string{util.ExtSubnet: in.subnet.Name},
 		}
@@ -124,7 +124,7 @@ func (in inputs) serviceRows() []ovs.Row {
 			rows = append(rows, ovs.RouterPolicy{
 				Router:   in.router,
 				Priority: util.U2OSubnetPolicyPriority,
-				Match:    fmt.Sprintf("%[1]s.src == $%[2]s_%[1]s && %[1]s.dst == %[3]s", ipPrefix(service), group, service),
+				Match:    fmt.Sprintf("%[1]s.src == $%[2]s_%[1]s && %[1]s.dst == %[3]s", util.MatchFamily(service), group, service),
 				Action:   "reroute",
 				Nexthops: []string{join.String()},
 				ExternalIDs: map[string]string{
@@ -151,12 +151,4 @@ func sameFamily(addrs []netip.Addr, p netip.Prefix) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	return addrs[i], true
-}
-
-// ipPrefix is the field prefix of OVN's expression language, "ip4" or "ip6" (ovn-sb(5)).
-func ipPrefix(p netip.Prefix) string {
-	if p.Addr().Is4() {
-		return "ip4"
-	}
-	return "ip6"
 }

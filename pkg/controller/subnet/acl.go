@@ -45,16 +45,16 @@ func isolation(in inputs, prefixes []netip.Prefix) []ovs.Row {
 	deny.Name, deny.Log, deny.Severity = in.subnet.Name, true, "warning"
 	want := []ovs.Row{deny}
 	for _, prefix := range prefixes {
-		ip := family(prefix)
+		ip := util.MatchFamily(prefix)
 		want = append(want, rule(in, toLport, util.PrivateSubnetAllowPriority, inside(prefix), allowRelated))
 		for _, join := range joinPrefixes(in) {
-			if family(join) == ip {
+			if util.MatchFamily(join) == ip {
 				want = append(want, rule(in, toLport, util.PrivateSubnetJoinACLPriority, fmt.Sprintf("%s.src == %s", ip, join), allowRelated))
 			}
 		}
 		for _, text := range in.subnet.Spec.AllowSubnets {
 			allowed, err := netip.ParsePrefix(strings.TrimSpace(text))
-			if err != nil || family(allowed) != ip {
+			if err != nil || util.MatchFamily(allowed) != ip {
 				continue
 			}
 			match := fmt.Sprintf("(%[1]s.src == %[2]s && %[1]s.dst == %[3]s) || (%[1]s.src == %[3]s && %[1]s.dst == %[2]s)", ip, prefix, allowed.Masked())
@@ -77,7 +77,7 @@ func joinPrefixes(in inputs) []netip.Prefix {
 
 // inside matches traffic between two ports of the subnet.
 func inside(prefix netip.Prefix) string {
-	return fmt.Sprintf("%[1]s.src == %[2]s && %[1]s.dst == %[2]s", family(prefix), prefix)
+	return fmt.Sprintf("%[1]s.src == %[2]s && %[1]s.dst == %[2]s", util.MatchFamily(prefix), prefix)
 }
 
 // ownRules are the rules of the spec, word by word, and below them the permission of traffic inside the subnet.

@@ -139,20 +139,12 @@ func stayPolicies(in inputs, prefixes []netip.Prefix) []ovs.Row {
 		want = append(want, ovs.RouterPolicy{
 			Router:      in.subnet.Spec.Vpc,
 			Priority:    util.SubnetPolicyPriority,
-			Match:       fmt.Sprintf("%s.dst == %s", family(prefix), prefix),
+			Match:       fmt.Sprintf("%s.dst == %s", util.MatchFamily(prefix), prefix),
 			Action:      "allow",
 			ExternalIDs: map[string]string{util.ExtSubnet: in.subnet.Name},
 		})
 	}
 	return want
-}
-
-// family is the field prefix of OVN's expression language for addresses of a prefix: "ip4" or "ip6" (ovn-sb(5)).
-func family(prefix netip.Prefix) string {
-	if prefix.Addr().Is4() {
-		return "ip4"
-	}
-	return "ip6"
 }
 
 // status is the subnet's status with its counters and facts; conditions and activateGateway are kept.

@@ -152,12 +152,12 @@ type u2oFamily struct {
 	overlayOnly bool
 }
 
-func (u u2oFamily) src() string { return fmt.Sprintf("%s.src == %s", family(u.prefix), u.prefix) }
-func (u u2oFamily) dst() string { return fmt.Sprintf("%s.dst == %s", family(u.prefix), u.prefix) }
+func (u u2oFamily) src() string { return util.SourceMatch(u.prefix.String()) }
+func (u u2oFamily) dst() string { return util.DestinationMatch(u.prefix.String()) }
 
 // nodes sends what goes to a node by the physical gateway, although other policies know a way inside.
 func (u u2oFamily) nodes() []ovs.Row {
-	ip := family(u.prefix)
+	ip := util.MatchFamily(u.prefix)
 	set := util.U2OExcludeSet(u.in.subnet.Name, ip)
 	match := fmt.Sprintf("%s.dst == $%s && %s", ip, set, u.src())
 	return []ovs.Row{
@@ -171,7 +171,7 @@ func (u u2oFamily) nodes() []ovs.Row {
 }
 
 func (u u2oFamily) overlayOnlyPolicies() []ovs.Row {
-	ip := family(u.prefix)
+	ip := util.MatchFamily(u.prefix)
 	fromOverlay := fmt.Sprintf("%s.src == $%s && %s", ip, util.U2OOverlaySet(u.in.subnet.Spec.Vpc, ip), u.dst())
 	return []ovs.Row{
 		u.allow(util.U2OSubnetPolicyPriority, fromOverlay),
