@@ -57,6 +57,7 @@ var later = map[string]string{
 	"network-policy-enforcement": "standard",
 	"gc-interval":                "360",
 	"inspect-interval":           "20",
+	"pod-default-fip-type":       "",
 	"bfd-min-tx":                 "100",
 	"bfd-min-rx":                 "100",
 	"detect-mult":                "3",
@@ -104,10 +105,9 @@ func (r *raw) registerNetwork(fs *pflag.FlagSet) {
 	fs.StringVar(&c.JoinGateway, "node-switch-gateway", "", "Gateway of the join subnet. Default: its first address.")
 	fs.StringVar(&c.ServiceCIDR, "service-cluster-ip-range", "10.96.0.0/12", "Prefixes of ClusterIPs, separated by a comma.")
 	fs.StringVar(&c.NetworkType, "network-type", "geneve", "Tunnel between nodes: geneve, vxlan or stt; or vlan, with geneve tunnels for subnets that are not the default one.")
-	fs.StringVar(&c.PodNicType, "pod-nic-type", "veth-pair", "Interface of pods that do not ask for another.")
+	fs.StringVar(&c.PodNicType, "pod-nic-type", util.PodNicVeth, "Interface of pods that do not ask for another.")
 	fs.BoolVar(&c.EnableLb, "enable-lb", true, "Services are load balanced by OVN; default of the subnets' enableLb.")
 	fs.BoolVar(&c.EnableEipSnat, "enable-eip-snat", true, "The pod annotations eip and snat count.")
-	fs.StringVar(&c.PodDefaultFipType, "pod-default-fip-type", "", "distributed: translate the eips of pods on their own nodes, whatever the type of the external gateway.")
 	fs.BoolVar(&c.EnableEcmp, "enable-ecmp", false, "Centralized subnets use all their gateway nodes at once.")
 	fs.BoolVar(&c.NonPrimary, "non-primary-cni-mode", false, "Another plugin makes the pods' first interface.")
 	fs.BoolVar(&c.DNATModDLDst, "ls-dnat-mod-dl-dst", true, "Rewrite the destination MAC together with the address on switches.")

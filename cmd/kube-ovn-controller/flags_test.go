@@ -143,7 +143,7 @@ func TestManifestFlags(t *testing.T) {
 func manifestValue(name string) string {
 	values := map[string]string{
 		"default-cidr": "10.16.0.0/16", "node-switch-cidr": "100.64.0.0/16", "service-cluster-ip-range": "10.96.0.0/12",
-		"network-type": "geneve", "default-vlan-id": "100", "external-gateway-vlanid": "0", "ovsdb-con-timeout": "3", "ovsdb-inactivity-timeout": "10", "v": "3",
+		"network-type": "geneve", "pod-nic-type": "veth-pair", "default-vlan-id": "100", "external-gateway-vlanid": "0", "ovsdb-con-timeout": "3", "ovsdb-inactivity-timeout": "10", "v": "3",
 		"leader-elect-lease-duration": "30s", "leader-elect-renew-deadline": "20s", "leader-elect-retry-period": "6s",
 	}
 	if value, ok := values[name]; ok {

@@ -20,6 +20,9 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller"
 )
 
+// errUsage marks what the command line is refused for.
+var errUsage = errors.New("run it with --help for its flags")
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := run(ctx, os.Args[1:])
@@ -27,6 +30,9 @@ func main() {
 	klog.Flush()
 	if err != nil && !errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "kube-ovn-controller:", err)
+		if errors.Is(err, errUsage) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -34,7 +40,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	opts, err := parse(args, os.Getenv)
 	if err != nil {
-		return err
+		return errors.Join(err, errUsage)
 	}
 	if err := opts.log.Open(); err != nil {
 		return err

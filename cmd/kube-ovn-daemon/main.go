@@ -22,6 +22,9 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
 )
 
+// errUsage marks what the command line is refused for.
+var errUsage = errors.New("run it with --help for its flags")
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := run(ctx, os.Args[1:])
@@ -29,6 +32,9 @@ func main() {
 	klog.Flush()
 	if err != nil && !errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "kube-ovn-daemon:", err)
+		if errors.Is(err, errUsage) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -36,7 +42,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	opts, err := parse(args, os.Getenv)
 	if err != nil {
-		return err
+		return errors.Join(err, errUsage)
 	}
 	if opts.installOnly {
 		return opts.config.CNIConf.Install()

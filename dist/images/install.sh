@@ -182,6 +182,7 @@ check_settings() {
   one_of TUNNEL_TYPE geneve vxlan stt
   one_of NETWORK_TYPE geneve vxlan stt vlan
   one_of NP_ENFORCEMENT standard lax
+  one_of POD_NIC_TYPE veth-pair
   local name
   for name in IPV6 DUAL_STACK ENABLE_SSL DEL_NON_HOST_NET_POD ENABLE_BIND_LOCAL_IP EXTERNAL_GATEWAY_FORMER_PORT_NAME; do
     one_of "$name" true false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,10 +58,8 @@ type Config struct {
 	EnableEcmp  bool
 	Workers     int
 
-	// EnableEipSnat: the pod annotations eip and snat count. PodDefaultFipType distributed makes their eips so, whatever the
-	// type of the external gateway.
-	EnableEipSnat     bool
-	PodDefaultFipType string
+	// EnableEipSnat: the pod annotations eip and snat count.
+	EnableEipSnat bool
 
 	// ExternalSwitch is the switch of the default outside network and, when a Subnet manages it, that Subnet. Run chooses it
 	// when it is empty.
@@ -141,6 +140,23 @@ func (c *Config) Validate() error {
 	}
 	if c.ExternalVlanID < 0 || c.ExternalVlanID > 4095 {
 		errs = append(errs, fmt.Errorf("external-gateway-vlanid %d: want 0 to 4095", c.ExternalVlanID))
+	}
+	if !slices.Contains([]string{"geneve", "vxlan", "stt", util.NetworkTypeVlan}, strings.ToLower(c.NetworkType)) {
+		errs = append(errs, fmt.Errorf("network-type %q: want geneve, vxlan, stt or vlan", c.NetworkType))
+	}
+	if c.PodNicType != util.PodNicVeth {
+		errs = append(errs, fmt.Errorf("pod-nic-type %q: this version has %s only", c.PodNicType, util.PodNicVeth))
+	}
+	if c.Workers < 1 {
+		errs = append(errs, fmt.Errorf("worker-num %d: want 1 or more", c.Workers))
+	}
+	for text := range strings.SplitSeq(c.SkipConntrackDstCIDRs, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if _, err := netip.ParsePrefix(text); err != nil {
+			errs = append(errs, fmt.Errorf("skip-conntrack-dst-cidrs: %q is not a prefix", text))
+		}
 	}
 	return errors.Join(errs...)
 }

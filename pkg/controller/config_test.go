@@ -48,6 +48,10 @@ func TestValidate(t *testing.T) {
 		{"underlay with both gateways", func(c *Config) { underlayFlags(c); c.DefaultLogicalGateway, c.DefaultU2O = true, true }, []string{"exclude each other"}},
 		{"both gateways without underlay", func(c *Config) { c.DefaultLogicalGateway, c.DefaultU2O = true, true }, nil},
 		{"underlay tag", func(c *Config) { underlayFlags(c); c.DefaultVlanID = 4096 }, []string{"default-vlan-id 4096: want 0 to 4095"}},
+		{"network type", func(c *Config) { c.NetworkType = "gre" }, []string{`network-type "gre": want geneve, vxlan, stt or vlan`}},
+		{"nic type", func(c *Config) { c.PodNicType = "dpdk" }, []string{`pod-nic-type "dpdk": this version has veth-pair only`}},
+		{"no workers", func(c *Config) { c.Workers = 0 }, []string{"worker-num 0: want 1 or more"}},
+		{"skipped destinations", func(c *Config) { c.SkipConntrackDstCIDRs = "10.0.0.0/8, 10.1" }, []string{`skip-conntrack-dst-cidrs: "10.1" is not a prefix`}},
 		{"all at once", func(c *Config) { c.DefaultCIDR, c.JoinCIDR = "x", "y" }, []string{"default-cidr:", "node-switch-cidr:"}},
 	}
 	for _, test := range tests {

@@ -164,7 +164,7 @@ func (p *process) loops() []*reconcile.Loop {
 				Config: pod.Config{
 					DefaultVpc: p.DefaultVpc, DefaultSubnet: p.DefaultSubnet, JoinSubnet: p.JoinSubnet,
 					NicType: p.PodNicType, NonPrimary: p.NonPrimary, Workers: p.Workers * podWorkersPerWorker,
-					EnableEipSnat: p.EnableEipSnat, DefaultFipType: p.PodDefaultFipType,
+					EnableEipSnat:  p.EnableEipSnat,
 					ExternalSwitch: p.ExternalSwitch,
 				},
 				NB: p.nb, IPAM: p.book, Kube: p.Kube, IPs: api.IPs(), Subnets: api.Subnets(), Events: p.events,

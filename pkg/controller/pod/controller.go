@@ -45,8 +45,6 @@ type Config struct {
 	NonPrimary bool
 	// EnableEipSnat: the annotations eip and snat count.
 	EnableEipSnat bool
-	// DefaultFipType distributed makes eips so, whatever the type of the external gateway.
-	DefaultFipType string
 	// ExternalSwitch is the external network of the default VPC: its switch and address book, and its Subnet if there is one.
 	ExternalSwitch string
 	Workers        int

@@ -189,7 +189,7 @@ func (c *controller) outside() (translation, error) {
 	if _, established := c.NB.UUID(ovs.LogicalRouterPort{Name: router}); !established {
 		return waiting("router port %s of the external gateway", router)
 	}
-	t := translation{distributed: settings.Distributed || c.DefaultFipType == util.NatDistributed}
+	t := translation{distributed: settings.Distributed}
 	for _, hop := range settings.NextHops(gateway) {
 		t.hops[familyOf(hop)] = hop
 	}
