@@ -22,6 +22,7 @@ type options struct {
 	election   election
 	serving    serving
 	kubeconfig string
+	dryRun     bool
 	namespace  string // of the lease
 	identity   string // in the lease
 	log        *logfile.File
@@ -40,7 +41,7 @@ type raw struct {
 	ovnTimeout, connectTimeout int // seconds
 	connectRetries, inactivity int // tries, seconds
 	excludes, localDNS         string
-	secure                     bool
+	secure, dryRun             bool
 	minTLS, maxTLS             string
 	ciphers                    []string
 }
@@ -143,6 +144,7 @@ func (r *raw) registerUnderlay(fs *pflag.FlagSet) {
 
 // registerProgram are the flags of the program: clients, election, HTTP, log.
 func (r *raw) registerProgram(fs *pflag.FlagSet) {
+	fs.BoolVar(&r.dryRun, "dry-run", false, "Print what would be written to the databases, write nothing anywhere, and exit.")
 	fs.StringVar(&r.kubeconfig, "kubeconfig", "", "Configuration of the API server's client. Default: that of the pod.")
 	fs.StringVar(&r.nb, "ovn-nb-addr", "", "Northbound database: OVSDB methods (tcp:, ssl: or unix:) separated by commas.")
 	fs.StringVar(&r.sb, "ovn-sb-addr", "", "Southbound database, likewise.")
@@ -177,7 +179,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	}
 	o := &options{
 		config: r.config, election: r.election, serving: r.serving, kubeconfig: r.kubeconfig,
-		log: log, unused: unused(fs),
+		dryRun: r.dryRun, log: log, unused: unused(fs),
 	}
 	o.config.APIServerIP = getenv("KUBERNETES_SERVICE_HOST")
 	o.config.DefaultExcludeIPs = list(r.excludes)

@@ -51,6 +51,9 @@ func TestDefaults(t *testing.T) {
 	if o.election != (election{30 * time.Second, 20 * time.Second, 6 * time.Second}) {
 		t.Errorf("election %+v", o.election)
 	}
+	if o.dryRun {
+		t.Error("a dry run by default")
+	}
 	if len(o.unused) > 0 {
 		t.Errorf("unused %v", o.unused)
 	}

@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return errors.Join(err, errUsage)
 	}
+	if opts.dryRun {
+		return rehearse(ctx, opts)
+	}
 	if err := opts.log.Open(); err != nil {
 		return err
 	}
@@ -49,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 	for _, name := range opts.unused {
 		log.Info("This flag is accepted and has no effect in this version", "flag", name)
 	}
-	clients, err := connect(opts.kubeconfig)
+	clients, err := connect(opts.kubeconfig, nil)
 	if err != nil {
 		return err
 	}
@@ -73,6 +76,24 @@ func run(ctx context.Context, args []string) error {
 	return context.Cause(working)
 }
 
+// rehearse prints what the leader would write. It takes no lease, serves nothing and leaves the leader's log file alone, so
+// that it runs beside the leader.
+func rehearse(ctx context.Context, opts *options) error {
+	klog.LogToStderr(true)
+	opts.config.Rehearsal = controller.NewRehearsal(os.Stdout)
+	clients, err := connect(opts.kubeconfig, opts.config.Rehearsal)
+	if err != nil {
+		return err
+	}
+	if err := controller.New(opts.config, clients).Run(ctx); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errors.New("the dry run was ended before it was complete")
+	}
+	return nil
+}
+
 // checksOf: a replica that waits for its turn is live and ready; the leader is ready when its loops run.
 func checksOf(work *controller.Controller, leads func() bool) checks {
 	return checks{
@@ -86,12 +107,15 @@ func checksOf(work *controller.Controller, leads func() bool) checks {
 	}
 }
 
-// connect makes the clients of the API server.
-func connect(kubeconfig string) (controller.Clients, error) {
+// connect makes the clients of the API server; those of a rehearsal, nil when it is none, write nothing.
+func connect(kubeconfig string, rehearsal *controller.Rehearsal) (controller.Clients, error) {
 	var clients controller.Clients
 	config, err := restConfig(kubeconfig)
 	if err != nil {
 		return clients, fmt.Errorf("client of the API server: %w", err)
+	}
+	if rehearsal != nil {
+		rehearsal.Configure(config)
 	}
 	if clients.KubeOVN, err = versioned.NewForConfig(config); err != nil {
 		return clients, fmt.Errorf("client of kubeovn.io: %w", err)
@@ -99,9 +123,10 @@ func connect(kubeconfig string) (controller.Clients, error) {
 	if clients.Attachments, err = nadclient.NewForConfig(config); err != nil {
 		return clients, fmt.Errorf("client of k8s.cni.cncf.io: %w", err)
 	}
-	// Custom resources have no protobuf form.
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	config.ContentType = "application/vnd.kubernetes.protobuf"
+	if rehearsal == nil { // custom resources have no protobuf form, a rehearsal reads JSON
+		config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+		config.ContentType = "application/vnd.kubernetes.protobuf"
+	}
 	if clients.Kube, err = kubernetes.NewForConfig(config); err != nil {
 		return clients, fmt.Errorf("client of Kubernetes: %w", err)
 	}

@@ -78,6 +78,9 @@ type Config struct {
 	NodeLocalDNSIPs       []string
 	SkipConntrackDstCIDRs string
 
+	// Rehearsal makes Run a dry run; nil: it is none.
+	Rehearsal *Rehearsal
+
 	// CountDelay is subnet.Config's; 0 means the default.
 	CountDelay time.Duration
 }

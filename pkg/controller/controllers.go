@@ -203,7 +203,8 @@ func (p *process) loops() []*reconcile.Loop {
 	)...)
 }
 
-// Run does the leader's work until ctx ends (northbound.md 2.1). An error means that it could not start.
+// Run does the leader's work until ctx ends (northbound.md 2.1); a dry run ends by itself when nothing is left to do. An error
+// means that it could not start, or that the dry run is not complete.
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -234,17 +235,23 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer c.serve(nil, nil)
 
 	var running sync.WaitGroup
-	failed := make(chan error, len(loops))
+	ended, swept := make(chan error, len(loops)+1), make(chan struct{})
 	for _, loop := range loops {
 		running.Go(func() {
 			if err := loop.Run(ctx); err != nil {
-				failed <- err
+				ended <- err
 			}
 		})
 	}
-	running.Go(func() { sweep.Run(ctx, sweep.Databases{p.nb, p.sb}, loops) })
+	running.Go(func() {
+		defer close(swept)
+		sweep.Run(ctx, sweep.Databases{p.nb, p.sb}, loops)
+	})
+	if c.Rehearsal != nil {
+		running.Go(func() { ended <- p.finish(ctx, loops, swept) })
+	}
 	select {
-	case err = <-failed:
+	case err = <-ended:
 	case <-ctx.Done():
 	}
 	cancel()
@@ -254,6 +261,9 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // begin connects to the databases and makes informers and events.
 func (c *Controller) begin(ctx context.Context) (*process, error) {
+	if c.Rehearsal != nil {
+		c.Northbound.DryRun, c.Southbound.DryRun = c.Rehearsal, c.Rehearsal
+	}
 	nb, err := ovs.Connect(ctx, ovs.Northbound, c.Northbound)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the northbound database: %w", err)
@@ -267,7 +277,9 @@ func (c *Controller) begin(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")})
+	if c.Rehearsal == nil {
+		broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")})
+	}
 	one := func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, util.ExternalGatewayConfig).String()
 	}

@@ -88,7 +88,7 @@ func (c *Client) difference(r *request) (*plan, error) {
 	if c.rpc == nil {
 		return nil, ErrDisconnected
 	}
-	return r.diff(c.view(r.owner))
+	return r.diff(newView(c.cache))
 }
 
 // commitLoop gathers the requests of a few milliseconds into groups.
@@ -201,9 +201,6 @@ func (c *Client) plan(group []*request) (all *plan, open []*request, rpc *rpcCon
 			c.settle(r, ErrDisconnected)
 			continue
 		}
-		if c.cfg.DryRun != nil {
-			v = c.view(r.owner)
-		}
 		p, err := r.diff(v)
 		switch {
 		case errors.Is(err, errLearn):
@@ -214,7 +211,7 @@ func (c *Client) plan(group []*request) (all *plan, open []*request, rpc *rpcCon
 			c.settle(r, nil)
 		case c.cfg.DryRun != nil:
 			r.ops = p.size()
-			c.settle(r, c.dry.print(c.cfg.DryRun, c.cache, r.owner, p))
+			c.settle(r, c.pretend(r.owner, p))
 		default:
 			r.ops = max(r.ops, p.size())
 			v.include(p, r.owner)
@@ -375,7 +372,7 @@ func compare(old, fresh *cache) []change {
 func (c *Client) updated(rpc *rpcConn, updates tableUpdates) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rpc != rpc {
+	if c.rpc != rpc || c.cfg.DryRun != nil { // what a dry run pretends starts from one state
 		return nil
 	}
 	changes, err := c.cache.apply(updates)

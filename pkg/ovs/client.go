@@ -42,7 +42,8 @@ type Config struct {
 	// UnhealthyAfter is how long the client may be without a usable connection before Healthy fails; 0: 165 s, the
 	// 11 echoes of 15 s of northbound.md 6.4.
 	UnhealthyAfter time.Duration
-	// DryRun, when set, receives the text of every difference and nothing is written.
+	// DryRun, when set, receives the text of every difference and nothing is written. The client goes on as if it had been,
+	// from the database as it was when it connected.
 	DryRun io.Writer
 }
 
@@ -117,7 +118,6 @@ type Client struct {
 	requests chan *request
 	events   *dispatcher
 	stats    counters
-	dry      dryRun
 }
 
 // Connect dials, checks the schema, fills the cache and returns; ctx ends the client.

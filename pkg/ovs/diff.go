@@ -23,11 +23,10 @@ type view struct {
 	*cache
 	inserted map[target]pendingRow
 	deleted  map[string]bool
-	planned  map[target]string // UUIDs that a dry run chose before for rows of the same owner
 }
 
 func newView(c *cache) *view {
-	return &view{cache: c, inserted: map[target]pendingRow{}, deleted: map[string]bool{}, planned: map[target]string{}}
+	return &view{cache: c, inserted: map[target]pendingRow{}, deleted: map[string]bool{}}
 }
 
 // differ computes the difference of one owner. It only reads the view; plan is its only result.
@@ -94,9 +93,7 @@ func (d *differ) resolve() error {
 		if d.view.tables[id.table].spec.adopt {
 			return &MissingError{Table: id.table, Name: readable(id.key)}
 		}
-		if d.uuids[id] = d.view.planned[id]; d.uuids[id] == "" {
-			d.uuids[id] = uuid.NewString()
-		}
+		d.uuids[id] = uuid.NewString()
 	}
 	return nil
 }

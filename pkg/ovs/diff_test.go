@@ -78,26 +78,6 @@ func TestDifference(t *testing.T) {
 	same(t, s, before)
 }
 
-// TestDryRun: rows may refer to rows that were only printed, and an owner that asks again is printed once.
-func TestDryRun(t *testing.T) {
-	s := ovstest.Start(t, ovs.Northbound)
-	var out bytes.Buffer
-	c := s.Connect(t, func(cfg *ovs.Config) { cfg.DryRun = &out })
-	small(t, c)
-	first := out.String()
-	for _, want := range []string{"vpc/vpc1: + Logical_Router vpc1 ", "subnet/net1: ~ Logical_Router vpc1 ports +vpc1-net1",
-		"pod/default/a: ~ Logical_Switch net1 ports +a.default"} {
-		if !strings.Contains(first, want) {
-			t.Errorf("no %q in\n%s", want, first)
-		}
-	}
-	small(t, c)
-	if out.String() != first {
-		t.Errorf("printed again:\n%s", strings.TrimPrefix(out.String(), first))
-	}
-	same(t, s, "\n")
-}
-
 // TestGroupCommit: callers at once share transactions; calls of one owner keep their order; a port may come with its
 // switch in one transaction though they have different owners.
 func TestGroupCommit(t *testing.T) {

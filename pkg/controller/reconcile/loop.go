@@ -36,6 +36,7 @@ type Loop struct {
 	running int
 	initial sets.Set[string] // keys known at the start
 	pending sets.Set[string] // those of them that had no sync yet; nil when the first pass is over
+	waiting sets.Set[string] // keys whose last sync waits or failed
 	started bool
 	passed  chan struct{}
 }
@@ -50,6 +51,7 @@ func New(name string, workers int, sync Func) *Loop {
 		sync:    sync,
 		work:    workqueue.NewTypedRateLimitingQueue[string](limiter),
 		initial: sets.New[string](),
+		waiting: sets.New[string](),
 		passed:  make(chan struct{}),
 	}
 }
@@ -89,6 +91,16 @@ func (l *Loop) AddForgotten(keys []string) {
 		if !known.Has(key) {
 			l.Add(key)
 		}
+	}
+}
+
+// Again enqueues the keys that wait for something, without their backoff.
+func (l *Loop) Again() {
+	l.mu.Lock()
+	keys := l.waiting.UnsortedList()
+	l.mu.Unlock()
+	for _, key := range keys {
+		l.Add(key)
 	}
 }
 
@@ -171,6 +183,11 @@ func (l *Loop) next(ctx context.Context) bool {
 	l.work.Done(key)
 	l.mu.Lock()
 	l.running--
+	if result == resultWait || result == resultError {
+		l.waiting.Insert(key)
+	} else {
+		l.waiting.Delete(key)
+	}
 	if l.pending != nil {
 		l.pending.Delete(key)
 		l.closeIfPassed()

@@ -328,3 +328,24 @@ func TestWatchOnStoppedInformer(t *testing.T) {
 		t.Error("a watch on a stopped informer is no error")
 	}
 }
+
+// Again looks at those keys at once that wait, and at no others.
+func TestAgain(t *testing.T) {
+	r := &record{answers: map[string][]error{
+		"waits": {&WaitError{What: "x", Again: time.Hour}, &WaitError{What: "x", Again: time.Hour}}, "wrong": {Invalid("Reason", "message")},
+	}}
+	loop := New("test", 2, r.sync)
+	for _, key := range []string{"good", "waits", "wrong"} {
+		loop.Add(key)
+	}
+	start(t, loop)
+	eventually(t, "the first pass", func() bool { <-loop.FirstPass(); return loop.Idle() })
+	for again := range 3 {
+		loop.Again()
+		eventually(t, "the loop is idle", loop.Idle)
+		want := min(again+2, 3) // the third time it is done with
+		if n := r.count("waits"); n != want || r.count("good") != 1 || r.count("wrong") != 1 {
+			t.Errorf("synced %v, want waits %d times", r.keys, want)
+		}
+	}
+}

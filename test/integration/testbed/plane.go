@@ -24,6 +24,7 @@ import (
 
 	"github.com/kubeovn/kube-ovn/hack/lab/cluster"
 	"github.com/kubeovn/kube-ovn/pkg/client/clientset/versioned"
+	"github.com/kubeovn/kube-ovn/pkg/ovs/ovstest"
 	"github.com/kubeovn/kube-ovn/test/framework"
 )
 
@@ -160,16 +161,40 @@ func (p *Plane) AddNamespace(ctx context.Context, name string) error {
 	return err
 }
 
+// resources are the kinds of objects that tests and programs make, without namespaces.
+func (p *Plane) resources() []schema.GroupVersionResource {
+	core := corev1.SchemeGroupVersion.WithResource
+	return append([]schema.GroupVersionResource{
+		{Group: "apps", Version: "v1", Resource: "statefulsets"}, core("pods"), core("nodes"), core("events"),
+		{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
+	}, p.kinds...)
+}
+
+// Versions are the resource versions of all objects but leases, by kind, namespace and name; equal ones mean that nothing was
+// written.
+func (p *Plane) Versions(tb ovstest.TB) map[string]string {
+	tb.Helper()
+	versions := map[string]string{}
+	for _, gvr := range append(p.resources(), corev1.SchemeGroupVersion.WithResource("namespaces")) {
+		if gvr.Resource == "leases" { // the API server renews its own
+			continue
+		}
+		list, err := p.Meta.Resource(gvr).List(tb.Context(), metav1.ListOptions{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, item := range list.Items {
+			versions[gvr.Resource+"/"+item.Namespace+"/"+item.Name] = item.ResourceVersion
+		}
+	}
+	return versions
+}
+
 // Purge removes everything that a test made, with no regard for finalizers, so that the next one finds a fresh cluster.
 func (p *Plane) Purge(ctx context.Context) error {
-	core := func(resource string) schema.GroupVersionResource {
-		return corev1.SchemeGroupVersion.WithResource(resource)
-	}
-	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-	sets := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
 	// At once: a new API server answers the first question after each kind of ours a second later.
 	var all errgroup.Group
-	for _, gvr := range append([]schema.GroupVersionResource{sets, core("pods"), core("nodes"), core("events"), leases}, p.kinds...) {
+	for _, gvr := range p.resources() {
 		all.Go(func() error {
 			if err := p.purge(ctx, gvr); err != nil {
 				return fmt.Errorf("purge %s: %w", gvr.Resource, err)

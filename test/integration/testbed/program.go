@@ -81,14 +81,38 @@ func Start(tb ovstest.TB, name string, env []string, program string, args ...str
 func StartController(tb ovstest.TB, program string, plane *Plane, central *Central, name string, args ...string) *Process {
 	tb.Helper()
 	port := freePort(tb)
-	args = append([]string{
-		"--kubeconfig=" + plane.Kubeconfig, "--ovn-nb-addr=" + central.NB.Endpoint, "--ovn-sb-addr=" + central.SB.Endpoint,
-		"--pprof-port=" + strconv.Itoa(port), "--enable-pprof=true",
-	}, args...)
-	env := []string{"POD_NAMESPACE=kube-system", "POD_NAME=" + name, "POD_IP=127.0.0.1", "POD_IPS=127.0.0.1", "ENABLE_BIND_LOCAL_IP=true"}
-	p := Start(tb, name, env, program, args...)
+	args = append(controllerArgs(plane, central, port), args...)
+	p := Start(tb, name, controllerEnv(name), program, args...)
 	p.port = port
 	return p
+}
+
+func controllerArgs(plane *Plane, central *Central, port int) []string {
+	return []string{
+		"--kubeconfig=" + plane.Kubeconfig, "--ovn-nb-addr=" + central.NB.Endpoint, "--ovn-sb-addr=" + central.SB.Endpoint,
+		"--pprof-port=" + strconv.Itoa(port), "--enable-pprof=true",
+	}
+}
+
+func controllerEnv(name string) []string {
+	return []string{"POD_NAMESPACE=kube-system", "POD_NAME=" + name, "POD_IP=127.0.0.1", "POD_IPS=127.0.0.1", "ENABLE_BIND_LOCAL_IP=true"}
+}
+
+// DryRun runs the controller program with --dry-run to its end, which has to be a success, and returns what it printed. It
+// gets the port of nobody: a dry run serves nothing.
+func DryRun(tb ovstest.TB, program string, plane *Plane, central *Central, args ...string) string {
+	tb.Helper()
+	const patience = 2 * time.Minute
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append(append(controllerArgs(plane, central, 1), args...), "--dry-run")...)
+	cmd.Env = append(os.Environ(), controllerEnv("dry-run")...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		tb.Fatalf("dry run: %v\n%s\n%s", err, stdout.String(), stderr.String())
+	}
+	return stdout.String()
 }
 
 func freePort(tb ovstest.TB) int {
