@@ -225,6 +225,10 @@ func s095(t *testing.T) {
 	wantNAT(t, first, "dnat_and_snat 172.56.0.240")
 	apply(t, podYAML("e2e-eip", "two", nodes[2], "ovn.kubernetes.io/eip: 172.56.0.240"))
 	second := ready(t, time.Minute, "e2e-eip", "two")["two"]
+	eventually(t, 30*time.Second, "the second pod is told whose the address is", func() error {
+		return warned(t, "e2e-eip", "two", "172.56.0.240 in subnet ovn-external is held by Pod e2e-eip/one")
+	})
+	wantNAT(t, second)
 	wantSeen(t, "e2e-eip", "one", internet, "172.56.0.240")
 	if restarts := kubectl(t, "-n", "kube-system", "get", "pods", "-l", "app=kube-ovn-controller", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"); strings.Trim(restarts, " 0") != "" {
 		t.Errorf("the controller was restarted: %s", restarts)

@@ -354,13 +354,24 @@ func allocatedIn(t *testing.T, address, cidr, first string) {
 	}
 }
 
-// natLeft is nil when no NAT row, no rule and no address for rules is left.
+// natLeft is nil when no NAT row, no rule, no address for rules and no row that comes of them is left.
 func natLeft(ctx context.Context) error {
 	out, err := cluster.Nbctl(ctx, "--bare", "--columns=external_ip,logical_ip", "list", "NAT")
 	if err != nil {
 		return err
 	}
 	left := sortedLines(out)
+	out, err = cluster.Nbctl(ctx, "--bare", "--columns=external_ids", "list", "Load_Balancer",
+		"--", "--columns=external_ids", "list", "Logical_Router_Policy", "--", "--columns=external_ids", "list", "Logical_Switch_Port")
+	if err != nil {
+		return err
+	}
+	for _, line := range sortedLines(out) { // pods have ports of their own, and policies only for their outside addresses
+		ofRule, ofPod := strings.Contains(line, "owner=ovn-"), strings.Contains(line, "owner=pod/") && !strings.Contains(line, "pod=")
+		if ofRule || ofPod {
+			left = append(left, "row "+line)
+		}
+	}
 	objects, err := cluster.Kubectl(ctx, "get", "ovn-fips,ovn-snat-rules,ovn-dnat-rules", "-o", "name")
 	if err != nil {
 		return err

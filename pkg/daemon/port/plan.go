@@ -217,10 +217,12 @@ func (p *planner) subnet() error {
 	if p.Subnet == nil {
 		return &WaitError{For: ForAddress, What: fmt.Sprintf("subnet %q of pod %s/%s is not known", s.Subnet, p.Pod.Namespace, p.Pod.Name)}
 	}
-	underlay := p.Subnet.Spec.Vlan != "" && !p.Subnet.Spec.LogicalGateway
-	if underlay && !s.IPAMOnly {
+	// Also with a logical gateway: OVN tunnels nothing of a switch with a localnet port, so without the bridge a pod reaches
+	// its router and nobody else (node.md 2.2 excepts those subnets).
+	if p.Subnet.Spec.Vlan != "" && !s.IPAMOnly {
 		s.PatchPort = util.LocalnetPatchName(p.Subnet.Name)
 	}
+	underlay := p.Subnet.Spec.Vlan != "" && !p.Subnet.Spec.LogicalGateway
 	if !s.Migrating && p.Defaults.DetectConflicts {
 		s.Conflict = p.Defaults.Overlay
 		if underlay {

@@ -155,7 +155,7 @@ func TestPlanFollows(t *testing.T) {
 		},
 		"underlay with a logical gateway": {
 			func() Inputs { in := underlay(inputs()); in.Subnet.Spec.LogicalGateway = true; return in }(),
-			func(s Spec) any { return [3]any{s.PatchPort, s.Conflict, s.FastDAD} }, [3]any{"", announce.Local(), true},
+			func(s Spec) any { return [3]any{s.PatchPort, s.Conflict, s.FastDAD} }, [3]any{"patch-localnet.ovn-default-to-br-int", announce.Local(), true},
 		},
 		"underlay to overlay: the router is the gateway, both must answer": {
 			func() Inputs {
