@@ -34,6 +34,9 @@ func TestIPv6Failover(t *testing.T) {
 	answers(router)
 	var victim string
 	eventually(t, 30*time.Second, "the first choice is the gateway", func() error {
+		if _, err := cluster.Ext(t.Context(), "ping", "-c", "1", "-W", "2", router); err != nil { // the switch forgets
+			return err
+		}
 		active := activeGateway(t, "e2e-six-e2e-v6")
 		if victim = heardFrom(t, "eth1", mac); victim == "" || victim != active {
 			return fmt.Errorf("%s is active, the outside hears %q", active, victim)
