@@ -117,8 +117,8 @@ delete_rbac() {
   say "delete accounts and roles"
   kubectl delete clusterrolebinding ovn ovn-ovs kube-ovn-cni kube-ovn-app --ignore-not-found >/dev/null
   kubectl delete clusterrole system:ovn system:ovn-ovs system:kube-ovn-cni system:kube-ovn-app --ignore-not-found >/dev/null
-  k delete rolebinding ovn ovn-ovs ovn-authentication-reader kube-ovn-cni-authentication-reader --ignore-not-found >/dev/null
-  k delete role system:ovn system:ovn-ovs --ignore-not-found >/dev/null
+  k delete rolebinding ovn ovn-ovs kube-ovn-cni ovn-authentication-reader kube-ovn-cni-authentication-reader --ignore-not-found >/dev/null
+  k delete role system:ovn system:ovn-ovs system:kube-ovn-cni --ignore-not-found >/dev/null
   k delete serviceaccount ovn ovn-ovs kube-ovn-cni kube-ovn-app --ignore-not-found >/dev/null
 }
 

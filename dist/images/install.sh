@@ -447,6 +447,8 @@ main() {
   ensure_tls
   apply_crds
   apply rbac
+  # Of earlier releases, whose metrics asked the API server about callers.
+  k delete rolebinding ovn-authentication-reader kube-ovn-cni-authentication-reader --ignore-not-found >/dev/null
   apply config
   apply services
   stop_databases_for_new_members

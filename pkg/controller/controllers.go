@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -37,7 +36,6 @@ import (
 	"github.com/kubeovn/kube-ovn/pkg/controller/vpc"
 	"github.com/kubeovn/kube-ovn/pkg/ipam"
 	"github.com/kubeovn/kube-ovn/pkg/ovs"
-	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // component is the source of our events.
@@ -280,9 +278,7 @@ func (c *Controller) begin(ctx context.Context) (*process, error) {
 	if c.Rehearsal == nil {
 		broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: c.Kube.CoreV1().Events("")})
 	}
-	one := func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, util.ExternalGatewayConfig).String()
-	}
+	one := func(o *metav1.ListOptions) { o.FieldSelector = gatewayConfig() }
 	p := &process{
 		Controller: c,
 		nb:         nb,

@@ -385,7 +385,10 @@ func (f *fixture) checkRoles(t *testing.T) {
 		account, verb, group, resource, sub, namespace string
 		want                                           bool
 	}{
-		{"ovn", "update", "kubeovn.io", "subnets", "status", "", true},
+		{"ovn", "patch", "kubeovn.io", "subnets", "status", "", true},
+		{"ovn", "delete", "kubeovn.io", "subnets", "", "", false},
+		{"ovn", "list", "", "configmaps", "", "kube-system", false},
+		{"ovn", "list", "discovery.k8s.io", "endpointslices", "", "", false},
 		{"ovn", "create", "kubeovn.io", "ips", "", "", true},
 		{"ovn", "patch", "", "pods", "", "default", true},
 		{"ovn", "patch", "", "nodes", "", "", true},
@@ -395,7 +398,7 @@ func (f *fixture) checkRoles(t *testing.T) {
 		{"ovn", "get", "", "secrets", "", "kube-system", false},
 		{"ovn", "create", "", "pods", "exec", "default", false},
 		{"kube-ovn-cni", "watch", "kubeovn.io", "subnets", "", "", true},
-		{"kube-ovn-cni", "update", "kubeovn.io", "ips", "", "", true},
+		{"kube-ovn-cni", "list", "kubeovn.io", "ips", "", "", false},
 		{"kube-ovn-cni", "patch", "", "nodes", "status", "", true},
 		{"kube-ovn-cni", "create", "kubeovn.io", "subnets", "", "", false},
 		{"kube-ovn-cni", "update", "kubeovn.io", "vpcs", "", "", false},
