@@ -3,6 +3,7 @@ package ipam
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -71,8 +72,43 @@ func TestGeneratedMACsAreUnique(t *testing.T) {
 }
 
 func TestGenerateMACGivesUp(t *testing.T) {
-	if _, ok := generateMAC(func(hwAddr) bool { return true }); ok {
+	if _, ok := generateMAC("s/10.0.0.2", func(hwAddr) bool { return true }); ok {
 		t.Error("a taken MAC was handed out")
+	}
+}
+
+// TestMACOfAddress: neighbours who remember an address reach its next holder, also when a program that knows nothing of the
+// first one gave it.
+func TestMACOfAddress(t *testing.T) {
+	for name, spec := range map[string]Spec{
+		"IPv4":       {Name: "s", CIDRBlock: "10.0.0.0/16"},
+		"IPv6":       {Name: "s", CIDRBlock: "fd00::/112"},
+		"dual stack": {Name: "s", CIDRBlock: "10.0.0.0/16,fd00::/112"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := newIPAM(t, spec)
+			first, other := claim(t, i, pod("first")), claim(t, i, pod("other"))
+			if first.MAC == other.MAC {
+				t.Errorf("two addresses have MAC %s", first.MAC)
+			}
+			r := pod("next")
+			r.Addresses = first.Addresses()
+			if l := claim(t, newIPAM(t, spec), r); l.MAC != first.MAC {
+				t.Errorf("%s was at %s and is at %s", first.V4, first.MAC, l.MAC)
+			}
+			release(t, i, "first")
+			if l := claim(t, i, r); l.MAC != first.MAC {
+				t.Errorf("%s was at %s and is at %s", first.V4, first.MAC, l.MAC)
+			}
+		})
+	}
+	i := newIPAM(t, Spec{Name: "s", CIDRBlock: "10.0.0.0/16"}, Spec{Name: "t", CIDRBlock: "10.0.0.0/16"})
+	r := pod("a")
+	r.Addresses = []netip.Addr{netip.MustParseAddr("10.0.0.9")}
+	one := claim(t, i, r)
+	two, err := i.Claim("t", r)
+	if err != nil || one.MAC == two.MAC {
+		t.Errorf("one address of two subnets: %+v, %+v, %v", one, two, err)
 	}
 }
 

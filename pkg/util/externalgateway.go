@@ -138,11 +138,12 @@ func (g ExternalGateway) NextHops(subnetGateway string) []netip.Addr {
 	return hops
 }
 
-// PortMAC is the MAC of the router port of that name: as given; with an address that is given without one the MAC that the
-// port has already, else the hash of the name, so that it is the same with and without a Subnet; "" leaves it to the OvnEip.
-func (g ExternalGateway) PortMAC(port, present string) string {
+// PortMAC is the MAC of the router port in the external network: as given; with an address that is given without one the MAC
+// that the port has already, else that of the address, so that it is the same with and without a Subnet; "" leaves it to the
+// OvnEip.
+func (g ExternalGateway) PortMAC(network, present string) string {
 	if g.RouterMAC == "" && len(g.RouterPort) > 0 {
-		return cmp.Or(present, HashMAC(port, 0))
+		return cmp.Or(present, HashMAC(AddressMACName(network, g.RouterPort[0].Addr()), 0))
 	}
 	return g.RouterMAC
 }

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	kubescheme "k8s.io/client-go/kubernetes/scheme"
@@ -51,6 +53,8 @@ type Fixture struct {
 	loops []*reconcile.Loop
 	// watching is how many informers are known to watch.
 	watching int
+	// read is what Stored returned, by kind, name and version.
+	read sync.Map
 }
 
 // New starts an API with the objects and a Northbound database of its own.
@@ -158,12 +162,20 @@ func (f *Fixture) Create(object runtime.Object) {
 	}
 }
 
-// Update replaces an object through the API; an empty resource version overwrites.
+// Update replaces an object through the API; an empty resource version overwrites. When a controller has written meanwhile what
+// Stored returned, the test's changes are made to that.
 func (f *Fixture) Update(object runtime.Object) {
 	f.t.Helper()
 	client, gvr, accessor := f.resolve(object)
-	action := clienttesting.NewUpdateAction(gvr, accessor.GetNamespace(), object.DeepCopyObject())
-	if _, err := client.Invokes(action, nil); err != nil {
+	_, err := client.Invokes(clienttesting.NewUpdateAction(gvr, accessor.GetNamespace(), object.DeepCopyObject()), nil)
+	if before, ok := f.read.Load(version(gvr, accessor)); ok && apierrors.IsConflict(err) {
+		var patch []byte
+		if patch, err = reconcile.MergePatch(before, object); err == nil {
+			action := clienttesting.NewPatchAction(gvr, accessor.GetNamespace(), accessor.GetName(), types.MergePatchType, patch)
+			_, err = client.Invokes(action, nil)
+		}
+	}
+	if err != nil {
 		f.t.Fatalf("update %s %s: %v", gvr.Resource, accessor.GetName(), err)
 	}
 }
@@ -205,7 +217,13 @@ func Stored[T runtime.Object](f *Fixture, object T) T {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	_, gvr, accessor := f.resolve(stored)
+	f.read.Store(version(gvr, accessor), stored.DeepCopyObject())
 	return stored.(T)
+}
+
+func version(gvr schema.GroupVersionResource, object metav1.Object) string {
+	return fmt.Sprint(gvr.GroupResource(), " ", object.GetNamespace(), "/", object.GetName(), " ", object.GetResourceVersion())
 }
 
 // Eventually waits until ok, and fails the test with what when that takes too long.

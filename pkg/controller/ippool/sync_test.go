@@ -81,7 +81,7 @@ func (w *world) claim(nic, pool string) string {
 
 func (w *world) edit(p *v1.IPPool, ips ...string) {
 	stored := controllertest.Stored(w.Fixture, p).DeepCopy()
-	stored.Spec.IPs, stored.ResourceVersion = ips, ""
+	stored.Spec.IPs = ips
 	w.Update(stored)
 }
 

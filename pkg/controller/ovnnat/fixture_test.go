@@ -246,7 +246,6 @@ func edit[T runtime.Object](n *nats, object T, change func(T)) {
 	n.t.Helper()
 	stored := controllertest.Stored(n.Fixture, object).DeepCopyObject().(T)
 	change(stored)
-	any(stored).(metav1.Object).SetResourceVersion("")
 	n.Update(stored)
 }
 

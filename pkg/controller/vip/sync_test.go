@@ -110,7 +110,6 @@ func (w *vips) edit(vip *v1.Vip, change func(*v1.Vip)) {
 	w.t.Helper()
 	stored := controllertest.Stored(w.Fixture, vip).DeepCopy()
 	change(stored)
-	stored.ResourceVersion = ""
 	w.Update(stored)
 }
 
