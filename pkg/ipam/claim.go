@@ -207,22 +207,12 @@ func (p *plan) planMAC() error {
 		p.mac, p.macText = p.sharing.mac, p.sharing.MAC
 		return nil
 	}
-	mac, ok := generateMAC(p.macName(), p.subnet.hasMAC)
+	mac, ok := generateMAC(p.subnet.hasMAC)
 	if !ok {
 		return fmt.Errorf("%w: no MAC is left in subnet %s", ErrNoAvailable, p.subnet.spec.Name)
 	}
 	p.mac, p.macText = mac, mac.String()
 	return nil
-}
-
-// macName names a generated MAC by the address, or by the port of a subnet without addresses.
-func (p *plan) macName() string {
-	for _, addr := range p.addrs {
-		if addr.IsValid() {
-			return util.AddressMACName(p.subnet.spec.Name, addr)
-		}
-	}
-	return p.subnet.spec.Name + "/" + p.req.NIC
 }
 
 // leavesSharedMAC says that the port moves away from everybody with whom it shares its MAC, and so needs one of its own.

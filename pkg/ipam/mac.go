@@ -2,13 +2,15 @@ package ipam
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
-
-	"github.com/kubeovn/kube-ovn/pkg/util"
 )
 
 // hwAddr is a MAC as a number below 2^48; 0 is none.
 type hwAddr uint64
+
+// generatedBits is the random part of a generated MAC, 00:00:00:XX:XX:XX (northbound.md D-07).
+const generatedBits = 24
 
 // generateTries bounds the search for a free MAC: with half of all 2^24 taken the chance to miss is 2^-256.
 const generateTries = 256
@@ -40,11 +42,11 @@ func parseMAC(text string) (hwAddr, error) {
 	return m, nil
 }
 
-// generateMAC is the MAC of what is named (northbound.md D-07), or the next one that taken does not have.
-func generateMAC(name string, taken func(hwAddr) bool) (hwAddr, bool) {
-	for variant := range generateTries {
-		m, err := parseMAC(util.HashMAC(name, variant))
-		if err == nil && !taken(m) {
+// generateMAC draws a MAC that taken does not have.
+func generateMAC(taken func(hwAddr) bool) (hwAddr, bool) {
+	for range generateTries {
+		m := hwAddr(rand.Uint64N(1 << generatedBits))
+		if m != 0 && !taken(m) {
 			return m, true
 		}
 	}

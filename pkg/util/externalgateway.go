@@ -138,12 +138,12 @@ func (g ExternalGateway) NextHops(subnetGateway string) []netip.Addr {
 	return hops
 }
 
-// PortMAC is the MAC of the router port in the external network: as given; with an address that is given without one the MAC
-// that the port has already, else that of the address, so that it is the same with and without a Subnet; "" leaves it to the
-// OvnEip.
-func (g ExternalGateway) PortMAC(network, present string) string {
+// PortMAC is the MAC of the router port of that name: as given; with an address that is given without one the MAC that the
+// port has already, else the hash of name and address, so that it is the same with and without a Subnet, and another one than
+// that of a port of that name in another cluster on the segment; "" leaves it to the OvnEip.
+func (g ExternalGateway) PortMAC(port, present string) string {
 	if g.RouterMAC == "" && len(g.RouterPort) > 0 {
-		return cmp.Or(present, HashMAC(AddressMACName(network, g.RouterPort[0].Addr()), 0))
+		return cmp.Or(present, HashMAC(port+"/"+g.RouterPort[0].Addr().String(), 0))
 	}
 	return g.RouterMAC
 }

@@ -1,8 +1,6 @@
 package controllertest
 
-import (
-	"testing"
-)
+import "testing"
 
 // A test that changes an object while a controller writes it undoes nothing of that and is not refused.
 func TestUpdateBesideAController(t *testing.T) {

@@ -118,7 +118,7 @@ func Holding(vpc *v1.Vpc, name, portMAC string) (ipam.Holding, bool) {
 
 func leaseOf(vpc *v1.Vpc, name, portMAC string, g util.ExternalGateway) ipam.Lease {
 	port := util.RouterPortName(vpc.Name, name)
-	lease := ipam.Lease{Subnet: name, Owner: util.EipLeaseOwner(port), NIC: port, MAC: g.PortMAC(name, portMAC)}
+	lease := ipam.Lease{Subnet: name, Owner: util.EipLeaseOwner(port), NIC: port, MAC: g.PortMAC(port, portMAC)}
 	for _, address := range g.RouterPort {
 		if address.Addr().Is4() {
 			lease.V4 = address.Addr()

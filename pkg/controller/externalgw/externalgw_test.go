@@ -151,7 +151,7 @@ func TestBook(t *testing.T) {
 		t.Errorf("%+v, %v", held, ok)
 	}
 	without := defaultVpc(seed002(map[string]string{"nic-mac": ""}))
-	for present, want := range map[string]string{"d6:1f:4a:0b:9c:02": "d6:1f:4a:0b:9c:02", "": util.HashMAC("ovn-external/172.56.0.100", 0)} {
+	for present, want := range map[string]string{"d6:1f:4a:0b:9c:02": "d6:1f:4a:0b:9c:02", "": util.HashMAC("ovn-cluster-ovn-external/172.56.0.100", 0)} {
 		if held, _ := Holding(without, "ovn-external", present); held.MAC != want {
 			t.Errorf("without nic-mac: %s, want %s", held.MAC, want)
 		}

@@ -252,7 +252,7 @@ func (in inputs) newEip(n network) *v1.OvnEip {
 				eip.Spec.V6Ip = address.Addr().String()
 			}
 		}
-		eip.Spec.MacAddress = in.gateway.gateway.PortMAC(n.name, n.portMAC)
+		eip.Spec.MacAddress = in.gateway.gateway.PortMAC(eip.Name, n.portMAC)
 	}
 	return eip
 }
@@ -260,7 +260,7 @@ func (in inputs) newEip(n network) *v1.OvnEip {
 // staticLink is the port with the address of the ConfigMap.
 func (in inputs) staticLink(n network) *link {
 	g := in.gateway.gateway
-	l := &link{network: n.name, mac: g.RouterMAC, defaultMAC: g.PortMAC(n.name, n.portMAC)}
+	l := &link{network: n.name, mac: g.RouterMAC, defaultMAC: g.PortMAC(in.portOf(n), n.portMAC)}
 	for _, address := range g.RouterPort {
 		l.networks = append(l.networks, address.String())
 	}

@@ -84,7 +84,7 @@ func TestGivenAddressWithSubnet(t *testing.T) {
 func TestGivenAddressWithoutSubnet(t *testing.T) {
 	n := withGateway(t, configMap(withNIC("nic-mac", "")))
 	port := n.port(defaultPort)
-	if !strings.Contains(port, "10.5.204.10/24") || !strings.Contains(port, "mac="+util.HashMAC("external204/10.5.204.10", 0)) || n.Exists(lrpEip(defaultPort, "")) {
+	if !strings.Contains(port, "10.5.204.10/24") || !strings.Contains(port, "mac="+util.HashMAC(defaultPort+"/10.5.204.10", 0)) || n.Exists(lrpEip(defaultPort, "")) {
 		t.Errorf("port %s", port)
 	}
 	if !ready(n.defaultVpcWithPort()) {
