@@ -294,9 +294,6 @@ func TestSubnetMetrics(t *testing.T) {
 	c.Create(controllertest.Subnet("out", util.DefaultVpc, "10.18.0.0/24", func(s *v1.SubnetSpec) {
 		s.GatewayType, s.GatewayNode, s.EnableEcmp, s.ExcludeIps = util.GatewayCentralized, "node1", true, []string{"10.18.0.1", "10.18.0.9..10.18.0.12"}
 	}))
-	ready := controllertest.Stored(c.Fixture, threeNodes[0]).DeepCopy()
-	ready.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	c.Update(ready)
 	var join string
 	c.Eventually("the node's join address", func() bool {
 		join = controllertest.Stored(c.Fixture, threeNodes[0]).Annotations["ovn.kubernetes.io/ip_address"]

@@ -170,7 +170,7 @@ func (f *Fixture) Update(object runtime.Object) {
 	_, err := client.Invokes(clienttesting.NewUpdateAction(gvr, accessor.GetNamespace(), object.DeepCopyObject()), nil)
 	if before, ok := f.read.Load(version(gvr, accessor)); ok && apierrors.IsConflict(err) {
 		var patch []byte
-		if patch, err = reconcile.MergePatch(before, object); err == nil {
+		if patch, err = reconcile.MergePatch(before, object); err == nil && patch != nil {
 			action := clienttesting.NewPatchAction(gvr, accessor.GetNamespace(), accessor.GetName(), types.MergePatchType, patch)
 			_, err = client.Invokes(action, nil)
 		}
