@@ -132,14 +132,14 @@ func (n *node) expect(what, device string) {
 	}
 }
 
-// pingers sends from the far end to both addresses until stop, and returns how many replies are missing or came twice.
+// pingers sends from the far end to both addresses, which answer when it returns, until stop. That returns how many replies are missing or came twice.
 func (n *node) pingers() (stop func() (lost, twice int)) {
 	n.t.Helper()
 	var cmds []*exec.Cmd
-	var outs []*strings.Builder
+	var outs []*replies
 	kerneltest.In(n.t, n.far, func() {
 		for _, target := range []string{"172.30.17.13", "fd00:17::13"} {
-			cmd, out := exec.Command("ping", "-i", "0.02", target), &strings.Builder{}
+			cmd, out := exec.Command("ping", "-i", "0.02", target), &replies{came: make(chan struct{})}
 			cmd.Stdout = out
 			if err := cmd.Start(); err != nil {
 				n.t.Fatal(err)
@@ -147,6 +147,15 @@ func (n *node) pingers() (stop func() (lost, twice int)) {
 			cmds, outs = append(cmds, cmd), append(outs, out)
 		}
 	})
+	for i, out := range outs {
+		select {
+		case <-out.came:
+		case <-time.After(10 * time.Second):
+			_ = cmds[i].Process.Kill()
+			_ = cmds[i].Wait()
+			n.t.Fatalf("ping is not answered:\n%s", out.String())
+		}
+	}
 	return func() (lost, twice int) {
 		n.t.Helper()
 		for i, cmd := range cmds {
@@ -154,7 +163,7 @@ func (n *node) pingers() (stop func() (lost, twice int)) {
 			_ = cmd.Wait()
 			m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(outs[i].String())
 			if m == nil {
-				n.t.Fatalf("ping said nothing:\n%s", outs[i])
+				n.t.Fatalf("ping said nothing:\n%s", outs[i].String())
 			}
 			var sent, received int
 			fmt.Sscan(m[1], &sent)
@@ -164,6 +173,21 @@ func (n *node) pingers() (stop func() (lost, twice int)) {
 		}
 		return lost, twice
 	}
+}
+
+// replies are what ping has written; came is closed at the first one.
+type replies struct {
+	strings.Builder
+	came chan struct{}
+}
+
+func (r *replies) Write(text []byte) (int, error) {
+	first := !strings.Contains(r.String(), "bytes from")
+	n, err := r.Builder.Write(text)
+	if first && strings.Contains(r.String(), "bytes from") {
+		close(r.came)
+	}
+	return n, err
 }
 
 func (n *node) ping() {
