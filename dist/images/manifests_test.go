@@ -447,7 +447,8 @@ func TestRights(t *testing.T) {
 			"configmaps [ovn-external-gw-config]": "list watch",
 		},
 		"ClusterRole system:kube-ovn-cni": {
-			own + "provider-networks": "list watch", own + "subnets": "list watch", own + "vlans": "list watch", own + "vpcs": "list watch",
+			own + "ovn-eips": "list watch", own + "provider-networks": "list watch", own + "subnets": "list watch", own + "vlans": "list watch",
+			own + "vpcs": "list watch",
 			"pods": "get list watch", "nodes": "list watch patch", "nodes/status": "patch", "networking.k8s.io/servicecidrs": "list watch",
 			"events": "create patch",
 		},

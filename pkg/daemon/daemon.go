@@ -43,7 +43,8 @@ type Daemon struct {
 	userspace bool // the datapath, fixed when Run has seen it
 	ports     *port.Manager
 	pings     pingTiming
-	dirty     chan struct{}
+	dirty     bell     // the node is not as it must be
+	moved     bell     // an address may have another place outside
 	tunnelled chan int // gets the MTU of pods when the tunnel NIC is in place for the first time
 	once      sync.Once
 
@@ -58,7 +59,7 @@ type Daemon struct {
 func New(cfg Config, deps Deps) *Daemon {
 	d := &Daemon{
 		cfg: cfg, deps: deps, bridges: bridge.New(deps.VSwitch), pings: defaultPings(),
-		dirty: make(chan struct{}, 1), tunnelled: make(chan int, 1),
+		dirty: newBell(), moved: newBell(), tunnelled: make(chan int, 1),
 	}
 	d.cni.why = d.health.ready
 	return d
@@ -121,6 +122,7 @@ func (d *Daemon) rise(ctx context.Context, group *errgroup.Group) error {
 	group.Go(func() error { d.collect(ctx); return nil })
 	group.Go(func() error { return d.followQoS(ctx, recorder) })
 	group.Go(func() error { d.watchJoin(ctx); return nil })
+	group.Go(func() error { d.announceOutside(ctx); return nil })
 	return nil
 }
 
@@ -170,13 +172,20 @@ func (d *Daemon) awaitDatapath(ctx context.Context) error {
 	}
 }
 
-// mark asks for a pass soon.
-func (d *Daemon) mark() {
+// bell wakes one loop; rung twice before that loop looks, it is heard once.
+type bell chan struct{}
+
+func newBell() bell { return make(bell, 1) }
+
+func (b bell) ring() {
 	select {
-	case d.dirty <- struct{}{}:
+	case b <- struct{}{}:
 	default:
 	}
 }
+
+// mark asks for a pass soon.
+func (d *Daemon) mark() { d.dirty.ring() }
 
 // reconcile makes passes until ctx ends: when something changed, when the last one failed, and now and then.
 func (d *Daemon) reconcile(ctx context.Context) {

@@ -35,6 +35,7 @@ type watches struct {
 	local   informers.SharedInformerFactory
 	kubeovn externalversions.SharedInformerFactory
 	gateway externalversions.SharedInformerFactory // the default VPC
+	outside externalversions.SharedInformerFactory // addresses that OVN does not announce itself
 
 	nodes     coreinformers.NodeInformer
 	pods      coreinformers.PodInformer // of this node
@@ -42,6 +43,7 @@ type watches struct {
 	providers kubeovninformers.ProviderNetworkInformer
 	vlans     kubeovninformers.VlanInformer
 	vpcs      kubeovninformers.VpcInformer        // the default one
+	eips      kubeovninformers.OvnEipInformer     // with an IPv6 address
 	services  networkinglisters.ServiceCIDRLister // nil where the API server does not have the kind
 }
 
@@ -65,9 +67,13 @@ func (d *Daemon) newWatches() *watches {
 		gateway: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, slimOVN, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
 			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, d.cfg.Node.ClusterRouter).String()
 		})),
+		outside: externalversions.NewSharedInformerFactoryWithOptions(d.deps.KubeOVN, 0, slimOVN, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.LabelSelector = util.EipV6Label
+		})),
 	}
 	w.nodes, w.pods, w.subnets = w.cluster.Core().V1().Nodes(), w.local.Core().V1().Pods(), w.kubeovn.Kubeovn().V1().Subnets()
 	w.providers, w.vlans, w.vpcs = w.kubeovn.Kubeovn().V1().ProviderNetworks(), w.kubeovn.Kubeovn().V1().Vlans(), w.gateway.Kubeovn().V1().Vpcs()
+	w.eips = w.outside.Kubeovn().V1().OvnEips()
 	return w
 }
 
@@ -75,7 +81,8 @@ func (d *Daemon) newWatches() *watches {
 func (d *Daemon) fill(ctx context.Context) error {
 	d.health.waiting("the caches of the API are not filled yet")
 	w := d.watches
-	changed := d.onChange(func(_, _ any) bool { return true })
+	always := func(_, _ any) bool { return true }
+	changed := d.onChange(always)
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
 	_, err5 := w.vpcs.Informer().AddEventHandler(d.onChange(vpcMatters))
@@ -93,7 +100,9 @@ func (d *Daemon) fill(ctx context.Context) error {
 		w.services = services.Lister()
 		_, err4 = services.Informer().AddEventHandler(changed)
 	}
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, errPods); err != nil {
+	_, errEips := w.eips.Informer().AddEventHandler(onChange(d.moved, always))
+	_, errWays := w.providers.Informer().AddEventHandler(onChange(d.moved, always)) // also the nodes that are ready
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, errPods, errEips, errWays); err != nil {
 		return fmt.Errorf("watch the API: %w", err)
 	}
 	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, ownerNets, bridge.OwnerKind} {
@@ -110,9 +119,11 @@ func (d *Daemon) fill(ctx context.Context) error {
 	w.local.Start(ctx.Done())
 	w.kubeovn.Start(ctx.Done())
 	w.gateway.Start(ctx.Done())
+	w.outside.Start(ctx.Done())
 	for _, synced := range []map[reflect.Type]bool{
 		w.cluster.WaitForCacheSync(ctx.Done()), w.local.WaitForCacheSync(ctx.Done()),
 		w.kubeovn.WaitForCacheSync(ctx.Done()), w.gateway.WaitForCacheSync(ctx.Done()),
+		w.outside.WaitForCacheSync(ctx.Done()),
 	} {
 		for kind, ok := range synced {
 			if !ok {
@@ -164,12 +175,17 @@ func (d *Daemon) hasServiceCIDRs() (bool, error) {
 }
 
 func (d *Daemon) onChange(matters func(old, now any) bool) cache.ResourceEventHandler {
+	return onChange(d.dirty, matters)
+}
+
+// onChange rings a bell at every change that matters.
+func onChange(b bell, matters func(old, now any) bool) cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { d.mark() },
-		DeleteFunc: func(any) { d.mark() },
+		AddFunc:    func(any) { b.ring() },
+		DeleteFunc: func(any) { b.ring() },
 		UpdateFunc: func(old, now any) {
 			if matters(old, now) {
-				d.mark()
+				b.ring()
 			}
 		},
 	}

@@ -53,7 +53,7 @@ type tableSpec struct {
 	single   bool // one row, no owner mark
 	byRef    bool // a part of another row: the owner's reference decides its life
 	columns  []columnSpec
-	status   []string // monitored for Observe, never written
+	status   []string // told by Observe; those that are not in columns too are never written
 	guards   []string // columns whose rows must not lose a referenced row while they refer to it: "<table>.<column>"
 	siblings []string // tables whose rows of the same name die with this one
 }
@@ -92,7 +92,8 @@ var northbound = []*tableSpec{
 			columnSpec{name: "mac", mode: sticky, usable: isPortMAC},
 			columnSpec{name: "options", mode: keys, owned: []string{"route_table", "bfd-only", "gateway_mtu"}},
 			columnSpec{name: "gateway_chassis", mode: refs, table: ovnnb.GatewayChassisTable},
-			columnSpec{name: "ha_chassis_group", mode: refs, table: ovnnb.HAChassisGroupTable})},
+			columnSpec{name: "ha_chassis_group", mode: refs, table: ovnnb.HAChassisGroupTable}),
+		status: []string{"mac"}},
 	{name: ovnnb.GatewayChassisTable, identity: []string{"name"}, unique: true, byRef: true,
 		columns: spec(own("name", "chassis_name", "priority"))},
 	{name: ovnnb.LogicalRouterStaticRouteTable, identity: []string{"route_table", "policy", "ip_prefix", "nexthop"}, scoped: true,

@@ -42,10 +42,11 @@ func newEips(w *world, sources Sources) *reconcile.Loop {
 	return loop
 }
 
-// used wakes the OvnEips of a rule: at once those that wait for its end, the others only to tell who uses them.
+// used wakes the OvnEips of a rule: at once those that wait for its end and those whose IPv6 address a daemon has to announce at
+// its new place, the others only to tell who uses them.
 func (c *eipController) used(spec string, annotations map[string]string) (now []string) {
 	for _, name := range eipNames(spec, annotations) {
-		if eip, ok := c.own.Get(name); c.UsesDelay == 0 || ok && !eip.DeletionTimestamp.IsZero() {
+		if eip, ok := c.own.Get(name); c.UsesDelay == 0 || ok && (!eip.DeletionTimestamp.IsZero() || eip.Spec.V6Ip != "") {
 			now = append(now, name)
 			continue
 		}
@@ -111,7 +112,7 @@ func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
 		}
 		status := eip.Status
 		if c.lost(eip) {
-			status.V4Ip, status.V6Ip, status.MacAddress = "", "", ""
+			status.V4Ip, status.V6Ip, status.MacAddress, status.OutsideMac = "", "", "", ""
 		}
 		return c.publish(ctx, eip, eipStatus(eip, status, c.users(eip.Name)), outcome)
 	}
@@ -128,8 +129,22 @@ func (c *eipController) serve(ctx context.Context, eip *v1.OvnEip) error {
 	}
 	return c.publish(ctx, eip, eipStatus(eip, v1.OvnEipStatus{
 		Ready: true,
-		V4Ip:  eip.Spec.V4Ip, V6Ip: eip.Spec.V6Ip, MacAddress: eip.Spec.MacAddress, Conditions: eip.Status.Conditions,
+		V4Ip:  eip.Spec.V4Ip, V6Ip: eip.Spec.V6Ip, MacAddress: eip.Spec.MacAddress, OutsideMac: c.outsideMAC(eip, users),
+		Conditions: eip.Status.Conditions,
 	}, users), outcome)
+}
+
+// outsideMAC is where the outside finds an address: at the port that has it, or where the rules are that use it.
+func (c *eipController) outsideMAC(eip *v1.OvnEip, users []user) string {
+	if eip.Spec.Type == util.EipTypeLRP || eip.Spec.Type == util.EipTypeLSP {
+		return eip.Spec.MacAddress
+	}
+	i := slices.IndexFunc(users, func(u user) bool { return u.bound })
+	if i < 0 {
+		return ""
+	}
+	router, _ := c.NB.RouterPortMAC(util.RouterPortName(users[i].vpc, eip.Spec.ExternalSubnet))
+	return cmp.Or(users[i].mac, router)
 }
 
 // claim takes the address. What is not written down is given back when the object cannot be patched: a restart forgets it.

@@ -19,6 +19,7 @@ import (
 // user is a rule that uses an OvnEip or asks for it.
 type user struct {
 	use, name, vpc string
+	mac            string // of distributed NAT
 	// bound: it has the address; otherwise it only asks for it.
 	bound bool
 	// refused: it has been told that it does not have the address.
@@ -35,6 +36,9 @@ func (w *world) users(eip string) []user {
 		for _, rule := range objects(rules.store, unique(w.index.keys(rules.store, eipIndex, eip)), func(metav1.Object) bool { return true }) {
 			u := user{use: rules.use, name: rule.GetName(), vpc: vpcOf(rule)}
 			u.bound = u.vpc != "" && rule.GetAnnotations()[util.VpcEipAnnotation] == eip
+			if fip, ok := rule.(*v1.OvnFip); ok {
+				u.mac = fip.Status.MacAddress
+			}
 			told := readyOf(rule)
 			u.refused = u.vpc == "" && told != nil && told.Status == metav1.ConditionFalse && told.ObservedGeneration == rule.GetGeneration()
 			list = append(list, u)

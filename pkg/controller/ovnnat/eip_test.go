@@ -232,3 +232,36 @@ func TestRestartKeepsAddresses(t *testing.T) {
 		}
 	}
 }
+
+// An OvnEip says at which MAC the outside finds it, wherever it goes.
+func TestOutsideMac(t *testing.T) {
+	const atPod, atRouter = "00:00:00:0A:DD:27", "00:00:00:00:01:83"
+	e, rule := eip("e", at(101)), fip("f", "e", fipTo("vpc-1-busybox01.vpc1"))
+	router := eip("vpc2-external204", at(102), func(s *v1.OvnEipSpec) { s.Type = util.EipTypeLRP })
+	n := startWithout(t, "vpc1-external204", append(world1(), e, router)...)
+	finds := func(e *v1.OvnEip, mac string) {
+		t.Helper()
+		n.Eventually(e.Name+" is at "+mac, func() bool { return controllertest.Stored(n.Fixture, e).Status.OutsideMac == mac })
+	}
+	finds(router, "00:00:00:00:01:66")
+	n.ready(e, true)
+	finds(e, "")
+	n.Create(rule)
+	n.ready(rule, false)
+	n.Settle()
+	finds(e, "")
+	for _, mac := range []string{"00:00:00:00:01:99", atRouter} {
+		port := ovs.LogicalRouterPort{Router: "vpc1", Name: "vpc1-external204", MAC: mac, Networks: []string{"10.5.204.131/24"}}
+		if _, err := n.NB.Apply(n.Context(), ovs.Owner{Kind: "vpc", Key: "vpc1"}, []ovs.Row{port}); err != nil {
+			t.Fatal(err)
+		}
+		finds(e, mac)
+	}
+	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = util.NatDistributed })
+	finds(e, atPod)
+	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
+	finds(e, atRouter)
+	n.deleteAll(rule)
+	finds(e, "")
+	n.deleteAll(e)
+}

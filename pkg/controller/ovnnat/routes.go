@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 	"github.com/kubeovn/kube-ovn/pkg/controller/reconcile"
@@ -174,11 +175,12 @@ func (w *world) connected(rule ruleRef, b *binding) error {
 	return nil
 }
 
-// watchRows wakes rules by router ports, and by the end of routes that somebody else had.
+// watchRows wakes rules and their OvnEips by router ports, and rules by the end of routes that somebody else had.
 func (w *world) watchRows() {
 	w.NB.Observe(ovnnb.LogicalRouterPortTable, func(o ovs.Observation) {
 		for _, rule := range w.ports.usersOf(o.Name) {
 			w.loops[rule.kind].Add(rule.name)
+			w.wakeEip(rule)
 		}
 	})
 	w.NB.Observe(ovnnb.LogicalRouterPolicyTable, func(o ovs.Observation) {
@@ -193,6 +195,13 @@ func (w *world) watchRows() {
 			}
 		}
 	})
+}
+
+// wakeEip asks the OvnEip of a rule to look where the outside finds it.
+func (w *world) wakeEip(r ruleRef) {
+	if rule, ok, _ := w.index.rules()[r.kind].GetByKey(r.name); ok { // a cache knows no error
+		w.loops[EipName].Add(eipOf(rule.(metav1.Object)))
+	}
 }
 
 // wakeHolder asks the rule that has a row to look whether it still has to, and says whether it is one of ours.

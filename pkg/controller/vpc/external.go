@@ -332,8 +332,8 @@ func externalPorts(in inputs) ([]ovs.Row, error) {
 		want = append(want, port, ovs.LogicalSwitchPort{
 			Switch: l.network, Name: util.SwitchRouterPortName(l.network, in.vpc.Name), Type: "router", Addresses: []string{"router"},
 			// With nat-addresses the chassis that takes over announces the NAT addresses, load balancers' included, by
-			// gratuitous ARP (ovn-nb(5)). Of IPv6 addresses OVN announces none; the MAC stays and is announced by RARP, and by that
-			// the switches outside learn the way (TestIPv6Failover).
+			// gratuitous ARP (ovn-nb(5)). Of IPv6 addresses OVN announces none: the MAC stays then and is announced by RARP, and by
+			// that the switches outside learn the way (TestIPv6Failover). Daemons tell when the MAC is another one (OvnEip outsideMac).
 			Options: map[string]string{"router-port": port.Name, "nat-addresses": "router"},
 		})
 	}

@@ -35,12 +35,15 @@ func (n *ND) Close() error { return n.conn.Close() }
 
 // Announce tells every host of the segment that addr is at our MAC (unsolicited advertisement, RFC 4861 section 7.2.6).
 func (n *ND) Announce(addr netip.Addr) error {
-	m := &ndp.NeighborAdvertisement{
+	return n.send(advertisement(addr, n.mac), addr, netip.IPv6LinkLocalAllNodes())
+}
+
+func advertisement(addr netip.Addr, mac net.HardwareAddr) *ndp.NeighborAdvertisement {
+	return &ndp.NeighborAdvertisement{
 		Override:      true,
 		TargetAddress: addr,
-		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: n.mac}},
+		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac}},
 	}
-	return n.send(m, addr, netip.IPv6LinkLocalAllNodes())
 }
 
 // Resolve asks for the MAC of target every interval until it answers or ctx ends.
@@ -86,25 +89,38 @@ func (n *ND) Witness(ctx context.Context, addr netip.Addr, wait time.Duration) *
 	return conflict
 }
 
-// send multicasts a message with the IPv6 header of RFC 8200 section 3.
+// send multicasts a message.
 func (n *ND) send(m ndp.Message, src, group netip.Addr) error {
-	body, err := ndp.MarshalMessageChecksum(m, src, group)
+	body, err := packetND(m, src, group)
 	if err != nil {
-		return fmt.Errorf("build %T from %s: %w", m, src, err)
+		return err
 	}
-	frame := make([]byte, ipv6HeaderLen, ipv6HeaderLen+len(body))
-	frame[0] = 6 << 4
-	binary.BigEndian.PutUint16(frame[4:6], uint16(len(body)))
-	frame[6], frame[7] = unix.IPPROTO_ICMPV6, hopLimitND
-	from, to := src.As16(), group.As16()
-	copy(frame[8:24], from[:])
-	copy(frame[24:40], to[:])
-	// RFC 2464 section 7: the Ethernet group is 33:33 and the last four bytes of the address.
-	dst := &packet.Addr{HardwareAddr: append(net.HardwareAddr{0x33, 0x33}, to[12:]...)}
-	if _, err := n.conn.WriteTo(append(frame, body...), dst); err != nil {
+	if _, err := n.conn.WriteTo(body, &packet.Addr{HardwareAddr: etherGroup(group)}); err != nil {
 		return fmt.Errorf("send %T from %s: %w", m, src, err)
 	}
 	return nil
+}
+
+// packetND is a message with the IPv6 header of RFC 8200 section 3.
+func packetND(m ndp.Message, src, group netip.Addr) ([]byte, error) {
+	body, err := ndp.MarshalMessageChecksum(m, src, group)
+	if err != nil {
+		return nil, fmt.Errorf("build %T from %s: %w", m, src, err)
+	}
+	header := make([]byte, ipv6HeaderLen, ipv6HeaderLen+len(body))
+	header[0] = 6 << 4
+	binary.BigEndian.PutUint16(header[4:6], uint16(len(body)))
+	header[6], header[7] = unix.IPPROTO_ICMPV6, hopLimitND
+	from, to := src.As16(), group.As16()
+	copy(header[8:24], from[:])
+	copy(header[24:40], to[:])
+	return append(header, body...), nil
+}
+
+// etherGroup is the Ethernet group of an IPv6 group: 33:33 and the last four bytes of the address (RFC 2464 section 7).
+func etherGroup(group netip.Addr) net.HardwareAddr {
+	to := group.As16()
+	return append(net.HardwareAddr{0x33, 0x33}, to[12:]...)
 }
 
 const (

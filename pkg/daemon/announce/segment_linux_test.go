@@ -14,6 +14,7 @@ import (
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/containernetworking/plugins/pkg/testutils"
 	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ndp"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -243,12 +244,12 @@ func TestAnnounce(t *testing.T) {
 		})
 	}
 	a, n := s.arp(t), s.nd(t)
-	s.eventuallyKnows(t, v4, func() error { return a.Announce(v4) })
-	s.eventuallyKnows(t, v6, func() error { return n.Announce(v6) })
+	s.eventuallyFinds(t, v4, s.ours.HardwareAddr, func() error { return a.Announce(v4) })
+	s.eventuallyFinds(t, v6, s.ours.HardwareAddr, func() error { return n.Announce(v6) })
 }
 
-// eventuallyKnows announces until the other host has our MAC: a frame on a link that has just come up may be lost.
-func (s *segment) eventuallyKnows(t *testing.T, addr netip.Addr, announce func() error) {
+// eventuallyFinds announces until the other host has mac for the address: a frame on a link that has just come up may be lost.
+func (s *segment) eventuallyFinds(t *testing.T, addr netip.Addr, mac net.HardwareAddr, announce func() error) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -265,11 +266,11 @@ func (s *segment) eventuallyKnows(t *testing.T, addr netip.Addr, announce func()
 			}
 			return err
 		})
-		if bytes.Equal(got, s.ours.HardwareAddr) {
+		if bytes.Equal(got, mac) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s is at %s for the other host, want %s", addr, got, s.ours.HardwareAddr)
+			t.Fatalf("%s is at %s for the other host, want %s", addr, got, mac)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -297,5 +298,32 @@ func TestWitness(t *testing.T) {
 	}
 	if got := n.Witness(t.Context(), netip.MustParseAddr("fd00::55"), time.Millisecond); got.MAC != nil {
 		t.Errorf("an address that nobody has: got %v", got)
+	}
+}
+
+// A router's address is told for it, in frames that are ours.
+func TestProxyAnnounces(t *testing.T) {
+	s := newSegment(t)
+	var heard *packet.Conn
+	do(t, s.other, func() (err error) {
+		heard, err = packet.Listen(s.wires, packet.Datagram, unix.ETH_P_IPV6, nil)
+		return err
+	})
+	defer heard.Close()
+	var proxy *Proxy
+	do(t, s.us, func() (err error) { proxy, err = ListenProxy(s.ours); return err })
+	defer proxy.Close()
+	addr, router := netip.MustParseAddr("fd00::5"), net.HardwareAddr{2, 7, 7, 7, 7, 7}
+	do(t, s.other, func() error {
+		old := net.HardwareAddr{2, 2, 2, 2, 2, 2}
+		return netlink.NeighSet(&netlink.Neigh{LinkIndex: s.wires.Index, State: netlink.NUD_STALE, IP: addr.AsSlice(), HardwareAddr: old})
+	})
+	s.eventuallyFinds(t, addr, router, func() error { return proxy.Announce(0, addr, router) })
+	found, err := readUntil(t.Context(), heard, time.Now().Add(time.Second), func(frame []byte, from net.HardwareAddr) bool {
+		na, ok := parseND(frame).(*ndp.NeighborAdvertisement)
+		return ok && na.Router && na.TargetAddress == addr && bytes.Equal(from, s.ours.HardwareAddr)
+	})
+	if !found {
+		t.Errorf("no frame of a router from %s: %v", s.ours.HardwareAddr, err)
 	}
 }

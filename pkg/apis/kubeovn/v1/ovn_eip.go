@@ -76,6 +76,9 @@ type OvnEipStatus struct {
 	V6Ip string `json:"v6Ip"`
 	// MacAddress is the allocated MAC.
 	MacAddress string `json:"macAddress"`
+	// OutsideMac is the MAC at which the outside finds the address: that of the port which has it, of the pod for distributed NAT,
+	// of the VPC's router port for any other NAT; empty while nothing answers.
+	OutsideMac string `json:"outsideMac,omitempty"`
 }
 
 // OvnEipList is a list of OvnEips.
