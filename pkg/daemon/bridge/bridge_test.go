@@ -132,7 +132,8 @@ func (n *node) expect(what, device string) {
 	}
 }
 
-// pingers sends from the far end to both addresses, which answer when it returns, until stop. That returns how many replies are missing or came twice.
+// pingers sends from the far end to both addresses, which answer when it returns, until stop, which returns how many replies
+// are missing or came twice.
 func (n *node) pingers() (stop func() (lost, twice int)) {
 	n.t.Helper()
 	var cmds []*exec.Cmd
