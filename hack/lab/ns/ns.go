@@ -29,12 +29,33 @@ func Path(name string) string { return filepath.Join(Dir, name) }
 // CreateNetns makes a named network namespace.
 func CreateNetns(name string) error {
 	return OnThread(func() error {
+		if err := share(Dir); err != nil {
+			return err
+		}
 		handle, err := netns.NewNamed(name)
 		if err != nil {
 			return fmt.Errorf("network namespace %s: %w", name, err)
 		}
 		return handle.Close()
 	})
+}
+
+// share makes a directory a mount of its own that shares what is mounted below, as ip-netns(8) does and what its kind expects:
+// they would put a mount on top that covers those of namespaces which are there already, for good.
+func share(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err := unix.Mount("", dir, "", unix.MS_SHARED|unix.MS_REC, "")
+	if errors.Is(err, unix.EINVAL) { // not a mount yet
+		if err = unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
+			err = unix.Mount("", dir, "", unix.MS_SHARED|unix.MS_REC, "")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("share the mounts below %s: %w", dir, err)
+	}
+	return nil
 }
 
 // DeleteNetns removes the name of a network namespace; the namespace ends with its last process. A missing one is fine.

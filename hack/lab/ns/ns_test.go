@@ -168,3 +168,43 @@ func TestInProcessAndOuterPID(t *testing.T) {
 		t.Errorf("a process that does not exist: %v", err)
 	}
 }
+
+// Programs that make namespaces themselves do not cover ours: what they do to the directory finds it done.
+func TestNetnsBesideOtherPrograms(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	err := OnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+			return err
+		}
+		if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+			return err
+		}
+		if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("before: %v, want that it is no mount", err)
+		}
+		for range 2 {
+			if err := share(dir); err != nil {
+				return err
+			}
+		}
+		if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
+			t.Errorf("after: %v", err)
+		}
+		// The mounts of this thread, not those of the process.
+		f, err := os.Open("/proc/thread-self/mountinfo")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if mounts, err := parseMounts(f, func(p string) bool { return p == dir }); err != nil || len(mounts) != 1 {
+			t.Errorf("mounts %v, %v, want one", mounts, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
