@@ -55,7 +55,7 @@ type tracing struct {
 
 // ask waits until OVN gives the wanted answer.
 func (q tracing) ask(t *testing.T, f *controllertest.Fixture, sb *ovstest.Server, vpc string) {
-	router := util.HashMAC(util.RouterPortName(vpc, q.from.subnet), 0)
+	router := util.NewRouterPortMAC(vpc, controllertest.Stored(f, controllertest.Subnet(q.from.subnet, "", "")))
 	flow := `inport == "` + q.from.name + `" && eth.src == ` + q.from.mac + ` && eth.dst == ` + strings.ToLower(router) +
 		` && ip4.src == ` + q.from.address + ` && ip4.dst == ` + q.to + ` && ip.ttl == 64` + q.also
 	last, ok := "", false

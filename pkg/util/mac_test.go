@@ -4,6 +4,11 @@ import (
 	"net"
 	"regexp"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubeovn/kube-ovn/pkg/apis/kubeovn/v1"
 )
 
 func TestHashMAC(t *testing.T) {
@@ -26,5 +31,19 @@ func TestHashMAC(t *testing.T) {
 			}
 			seen[mac] = name
 		}
+	}
+}
+
+// In an outside network, which another cluster may use, equal names lead to different MACs; elsewhere the name decides alone.
+func TestNewRouterPortMAC(t *testing.T) {
+	mac := func(vlan string, uid types.UID) string {
+		s := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "net1", UID: uid}, Spec: v1.SubnetSpec{Vlan: vlan}}
+		return NewRouterPortMAC("vpc1", s)
+	}
+	if mac("", "a") != mac("", "b") || mac("", "a") != HashMAC("vpc1-net1", 0) {
+		t.Errorf("overlay: %s and %s, want the hash of the name", mac("", "a"), mac("", "b"))
+	}
+	if mac("vlan10", "a") == mac("vlan10", "b") {
+		t.Errorf("underlay: %s and %s", mac("vlan10", "a"), mac("vlan10", "b"))
 	}
 }

@@ -47,6 +47,16 @@ func InEffect(s *v1.Subnet) *v1.Subnet {
 // Effective is InEffect, or the subnet as it is as long as it was never accepted: what it is or is about to be.
 func Effective(s *v1.Subnet) *v1.Subnet { return cmp.Or(InEffect(s), s) }
 
+// NewRouterPortMAC is what a new port of a VPC's router in a subnet has: the same after any restart and with an emptied database.
+// An outside network may be shared with another cluster that has the same names, and so the subnet's UID is a part of it there.
+func NewRouterPortMAC(vpc string, s *v1.Subnet) string {
+	name := RouterPortName(vpc, s.Name)
+	if s.Spec.Vlan != "" {
+		name += "/" + string(s.UID)
+	}
+	return HashMAC(name, 0)
+}
+
 // UnderReview says whether the subnet controller has not looked at an edit yet.
 func UnderReview(s *v1.Subnet) bool {
 	validated := v1.FindCondition(s.Status.Conditions, v1.ConditionValidated)

@@ -56,9 +56,9 @@ func rows(in inputs) ([]ovs.Row, error) {
 }
 
 // routerMAC is the MAC of the router's port, which pods have in their neighbour tables. IPAM knows it and gives it to no
-// port. A new port has the hash of its name, so that an emptied database leads to the same one.
+// port.
 func routerMAC(in inputs) string {
-	return cmp.Or(recordedMAC(in.subnet), in.portMAC, util.HashMAC(util.RouterPortName(in.subnet.Spec.Vpc, in.subnet.Name), 0))
+	return cmp.Or(recordedMAC(in.subnet), in.portMAC, util.NewRouterPortMAC(in.subnet.Spec.Vpc, in.subnet))
 }
 
 // recordedMAC is the MAC that the status promises for an interconnection, "" when it promises none.

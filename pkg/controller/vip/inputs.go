@@ -54,9 +54,9 @@ func (c *controller) gather(vip *v1.Vip) (inputs, error) {
 	if in.subnet = util.InEffect(subnet); in.subnet == nil {
 		return in, reconcile.Blocked(util.EventAcquireAddressFailed, "subnet %s, which is not ready", vip.Spec.Subnet)
 	}
-	port := util.RouterPortName(cmp.Or(in.subnet.Spec.Vpc, c.DefaultVpc), in.subnet.Name)
-	mac, _ := c.NB.RouterPortMAC(port)
-	in.routerMAC = cmp.Or(mac, util.HashMAC(port, 0)) // what a new port has
+	vpc := cmp.Or(in.subnet.Spec.Vpc, c.DefaultVpc)
+	mac, _ := c.NB.RouterPortMAC(util.RouterPortName(vpc, in.subnet.Name))
+	in.routerMAC = cmp.Or(mac, util.NewRouterPortMAC(vpc, in.subnet))
 	if in.users, err = c.byUser.IndexKeys(userIndex, vip.Name); err != nil {
 		return in, fmt.Errorf("users of vip %s: %w", vip.Name, err)
 	}
