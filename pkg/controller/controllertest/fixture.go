@@ -222,6 +222,14 @@ func Stored[T runtime.Object](f *Fixture, object T) T {
 	return stored.(T)
 }
 
+// Edit changes the API's present state of the object, identified by kind and name, as a user does.
+func Edit[T runtime.Object](f *Fixture, object T, change func(T)) {
+	f.t.Helper()
+	stored := Stored(f, object).DeepCopyObject().(T)
+	change(stored)
+	f.Update(stored)
+}
+
 func version(gvr schema.GroupVersionResource, object metav1.Object) string {
 	return fmt.Sprint(gvr.GroupResource(), " ", object.GetNamespace(), "/", object.GetName(), " ", object.GetResourceVersion())
 }

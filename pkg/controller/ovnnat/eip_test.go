@@ -24,11 +24,15 @@ func TestEipRefusals(t *testing.T) {
 	}{
 		"outside the subnet": {
 			eip("e", fixed("10.9.9.9")), util.ReasonEipInvalid, "10.9.9.9 is not in 10.5.204.0/24 of subnet external204",
-			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" }) },
+			func(n *nats, e *v1.OvnEip) {
+				controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" })
+			},
 		},
 		"the gateway": {
 			eip("e", fixed("10.5.204.254")), util.EventAcquireAddressFailed, "held by the gateway",
-			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" }) },
+			func(n *nats, e *v1.OvnEip) {
+				controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" })
+			},
 		},
 		"taken": {
 			eip("e", fixed("10.5.204.150")), util.EventAcquireAddressFailed, "10.5.204.150 in subnet external204 is held by OvnEip other",
@@ -47,15 +51,21 @@ func TestEipRefusals(t *testing.T) {
 		},
 		"subnet of pods": {
 			eip("e", func(s *v1.OvnEipSpec) { s.ExternalSubnet = "vpc1-subnet1" }), util.ReasonEipInvalid, "subnet vpc1-subnet1 is not of an outside network",
-			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" }) },
+			func(n *nats, e *v1.OvnEip) {
+				controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" })
+			},
 		},
 		"subnet without addresses": {
 			eip("e", func(s *v1.OvnEipSpec) { s.ExternalSubnet = "mac-only" }), util.ReasonEipInvalid, "subnet mac-only has no addresses",
-			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" }) },
+			func(n *nats, e *v1.OvnEip) {
+				controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.ExternalSubnet = "external204" })
+			},
 		},
 		"MAC": {
 			eip("e", func(s *v1.OvnEipSpec) { s.MacAddress = "nonsense" }), util.ReasonEipInvalid, "MACInvalid",
-			func(n *nats, e *v1.OvnEip) { edit(n, e, func(e *v1.OvnEip) { e.Spec.MacAddress = "" }) },
+			func(n *nats, e *v1.OvnEip) {
+				controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.MacAddress = "" })
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +133,7 @@ func TestEipIsImmutable(t *testing.T) {
 	n.ready(rule, true)
 	n.Settle()
 	before := n.Dump()
-	edit(n, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.121" })
+	controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.121" })
 	if got := n.ready(e, false); !strings.Contains(got.Message, "not support change of v4Ip from 10.5.204.120 to 10.5.204.121") {
 		t.Errorf("it says %q", got.Message)
 	}
@@ -131,7 +141,7 @@ func TestEipIsImmutable(t *testing.T) {
 	if n.Dump() != before {
 		t.Errorf("rows changed:\n%s", n.Dump())
 	}
-	edit(n, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" })
+	controllertest.Edit(n.Fixture, e, func(e *v1.OvnEip) { e.Spec.V4Ip = "10.5.204.120" })
 	n.ready(e, true)
 }
 
@@ -166,7 +176,7 @@ func TestEipPorts(t *testing.T) {
 	if s := controllertest.Stored(n.Fixture, lsp).Status; s.Ready || s.V4Ip != "10.5.204.130" || s.Type != "lsp" {
 		t.Errorf("lsp has status %+v before its node is ready", s)
 	}
-	edit(n, lsp, func(e *v1.OvnEip) { e.Status.Ready = true })
+	controllertest.Edit(n.Fixture, lsp, func(e *v1.OvnEip) { e.Status.Ready = true })
 	n.ready(lsp, true)
 	n.Settle()
 	if !controllertest.Stored(n.Fixture, lsp).Status.Ready {
@@ -257,9 +267,9 @@ func TestOutsideMac(t *testing.T) {
 		}
 		finds(e, mac)
 	}
-	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = util.NatDistributed })
+	controllertest.Edit(n.Fixture, rule, func(r *v1.OvnFip) { r.Spec.Type = util.NatDistributed })
 	finds(e, atPod)
-	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
+	controllertest.Edit(n.Fixture, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
 	finds(e, atRouter)
 	n.deleteAll(rule)
 	finds(e, "")

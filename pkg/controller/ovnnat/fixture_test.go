@@ -241,14 +241,6 @@ func conditionsOf(object runtime.Object) []v1.Condition {
 	return nil
 }
 
-// edit changes an object as a user does.
-func edit[T runtime.Object](n *nats, object T, change func(T)) {
-	n.t.Helper()
-	stored := controllertest.Stored(n.Fixture, object).DeepCopyObject().(T)
-	change(stored)
-	n.Update(stored)
-}
-
 // gone waits for the end of an object.
 func (n *nats) gone(object runtime.Object) {
 	n.t.Helper()

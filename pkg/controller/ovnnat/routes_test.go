@@ -116,15 +116,15 @@ func TestRoutesFollow(t *testing.T) {
 	n := start(t, append(world2(), eip("e1", at(101)), fip("a", "e1", fipTo("vpc-1-busybox01.vpc1")), eip("e2", at(102)), fip("b", "e2", fipTo("web.ns")))...)
 	a, b := "vpc1 29250,ip4.src == 192.168.0.2 10.5.204.254 ovn-fip/a", "ovn-cluster 29250,ip4.src == 10.16.0.2 10.5.204.253 ovn-fip/b"
 	n.wantRoutes("first", b, a)
-	edit(n, defaultVpc(), func(vpc *v1.Vpc) { vpc.Annotations = nil })
+	controllertest.Edit(n.Fixture, defaultVpc(), func(vpc *v1.Vpc) { vpc.Annotations = nil })
 	n.wantRoutes("gateway of the subnet", strings.ReplaceAll(b, "253", "254"), a)
-	edit(n, external204(), func(s *v1.Subnet) { s.Spec.Gateway = "10.5.204.252" })
+	controllertest.Edit(n.Fixture, external204(), func(s *v1.Subnet) { s.Spec.Gateway = "10.5.204.252" })
 	n.wantRoutes("another gateway", strings.ReplaceAll(b, "253", "252"), strings.ReplaceAll(a, "254", "252"))
-	edit(n, controllertest.Vpc("vpc1"), func(vpc *v1.Vpc) { vpc.Spec.AddExternalSubnets = nil })
+	controllertest.Edit(n.Fixture, controllertest.Vpc("vpc1"), func(vpc *v1.Vpc) { vpc.Spec.AddExternalSubnets = nil })
 	n.wantRoutes("one way out", strings.ReplaceAll(b, "253", "252"))
-	edit(n, controllertest.Vpc("vpc1"), func(vpc *v1.Vpc) { vpc.Spec.ExtraExternalSubnets = []string{"extra"} })
+	controllertest.Edit(n.Fixture, controllertest.Vpc("vpc1"), func(vpc *v1.Vpc) { vpc.Spec.ExtraExternalSubnets = []string{"extra"} })
 	n.wantRoutes("two ways out", strings.ReplaceAll(b, "253", "252"), strings.ReplaceAll(a, "254", "252"))
-	edit(n, external204(), func(s *v1.Subnet) { s.Spec.Gateway = "" })
+	controllertest.Edit(n.Fixture, external204(), func(s *v1.Subnet) { s.Spec.Gateway = "" })
 	if got := n.ready(fip("a", ""), false); got.Reason != util.ReasonNatNotConnected || !strings.Contains(got.Message, "a gateway of external subnet external204") {
 		t.Errorf("without a gateway it says %+v", got)
 	}

@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 		"no such vpc": {
 			snat("r", "eip1", snatAt("typo", "192.168.0.0/24")), util.ReasonNatTargetAbsent, "vpc typo, which does not exist",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.Vpc = "vpc1" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.Vpc = "vpc1" })
 			},
 		},
 		"no such eip": {
@@ -54,49 +54,49 @@ func TestRefusals(t *testing.T) {
 		"lsp eip": {
 			dnat("r", "node1", "22"), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.OvnEip = "eip1" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.OvnEip = "eip1" })
 			},
 		},
 		"lsp eip for a fip": {
 			fip("r", "node1", fipTo("vpc-1-busybox01.vpc1")), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
 			},
 		},
 		"lsp eip for a snat": {
 			snat("r", "node1", snatOf("vpc1-subnet1")), util.ReasonNatInvalid, "ovn eip node1 is of type lsp",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.OvnEip = "eip1" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnSnatRule), func(r *v1.OvnSnatRule) { r.Spec.OvnEip = "eip1" })
 			},
 		},
 		"router port of another vpc": {
 			fip("r", "vpc2-external204", fipTo("vpc-1-busybox01.vpc1")), util.ReasonNatInvalid, "ovn eip vpc2-external204 is the address of a router port, and not of vpc vpc1",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "eip1" })
 			},
 		},
 		"port that is not a number": {
 			dnat("r", "eip1", "ssh"), util.ReasonNatInvalid, `"ssh" is not a port from 1 to 65535`,
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.ExternalPort, r.Spec.InternalPort = "22", "22" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.ExternalPort, r.Spec.InternalPort = "22", "22" })
 			},
 		},
 		"wrong port": {
 			dnat("r", "eip1", "70000"), util.ReasonNatInvalid, `"70000" is not a port from 1 to 65535`,
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.ExternalPort, r.Spec.InternalPort = "80", "8080" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.ExternalPort, r.Spec.InternalPort = "80", "8080" })
 			},
 		},
 		"wrong protocol": {
 			dnat("r", "eip1", "22", func(s *v1.OvnDnatRuleSpec) { s.Protocol = "icmp" }), util.ReasonNatInvalid, "invalid dnat protocol icmp",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.Protocol = "UDP" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnDnatRule), func(r *v1.OvnDnatRule) { r.Spec.Protocol = "UDP" })
 			},
 		},
 		"families": {
 			fip("r", "eip1", func(s *v1.OvnFipSpec) { s.Vpc, s.V6Ip = "vpc1", "fd00:168::2" }), util.ReasonNatInvalid, "not of the family",
 			func(n *nats, rule runtime.Object) {
-				edit(n, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "dual" })
+				controllertest.Edit(n.Fixture, rule.(*v1.OvnFip), func(r *v1.OvnFip) { r.Spec.OvnEip = "dual" })
 			},
 		},
 	} {
@@ -139,12 +139,12 @@ func TestChanges(t *testing.T) {
 	want("centralized", "NAT dnat_and_snat,10.5.204.101,192.168.0.2: external_ids", "stateless=false")
 	n.Create(defaultVpc(util.ExternalGatewayConfigType, util.NatDistributed))
 	want("distributed by the cluster", "logical_port=vpc-1-busybox01.vpc1", "external_mac=00:00:00:0A:DD:27", "stateless=true")
-	edit(n, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
+	controllertest.Edit(n.Fixture, rule, func(r *v1.OvnFip) { r.Spec.Type = "centralized" })
 	want("centralized again", "192.168.0.2: external_ids", "stateless=false")
-	edit(n, rule, func(r *v1.OvnFip) { r.Spec.OvnEip = "eip2" })
+	controllertest.Edit(n.Fixture, rule, func(r *v1.OvnFip) { r.Spec.OvnEip = "eip2" })
 	want("another eip", "external_ip=10.5.204.102")
 	n.Eventually("eip1 is free", func() bool { return controllertest.Stored(n.Fixture, eip("eip1")).Status.Nat == "" })
-	edit(n, podIP("vpc-1-busybox01.vpc1", "", "", ""), func(ip *v1.IP) { ip.Spec.V4IPAddress = "192.168.0.77" })
+	controllertest.Edit(n.Fixture, podIP("vpc-1-busybox01.vpc1", "", "", ""), func(ip *v1.IP) { ip.Spec.V4IPAddress = "192.168.0.77" })
 	want("the pod moved", "logical_ip=192.168.0.77")
 	n.Delete(podIP("vpc-1-busybox01.vpc1", "", "", ""))
 	if got := n.ready(rule, false); got.Reason != util.ReasonNatTargetAbsent {
@@ -152,7 +152,7 @@ func TestChanges(t *testing.T) {
 	}
 	n.Create(podIP("vpc-1-busybox01.vpc1", "vpc1-subnet1", "192.168.0.78", ""))
 	want("the pod is back", "logical_ip=192.168.0.78")
-	edit(n, rule, func(r *v1.OvnFip) { r.Spec.IPName, r.Spec.Vpc, r.Spec.V4Ip = "", "vpc2", "192.168.0.5" })
+	controllertest.Edit(n.Fixture, rule, func(r *v1.OvnFip) { r.Spec.IPName, r.Spec.Vpc, r.Spec.V4Ip = "", "vpc2", "192.168.0.5" })
 	want("another vpc", "lr=vpc2", "logical_ip=192.168.0.5")
 }
 

@@ -106,13 +106,6 @@ func (w *vips) ready(vip *v1.Vip, want bool) v1.Condition {
 	return got
 }
 
-func (w *vips) edit(vip *v1.Vip, change func(*v1.Vip)) {
-	w.t.Helper()
-	stored := controllertest.Stored(w.Fixture, vip).DeepCopy()
-	change(stored)
-	w.Update(stored)
-}
-
 func (w *vips) gone(vip *v1.Vip) {
 	w.t.Helper()
 	w.Eventually("the end of vip "+vip.Name, func() bool { return !w.Exists(vip) })
@@ -171,7 +164,9 @@ func TestRows(t *testing.T) {
 // One that cannot be served says why, and is served when the cause is gone.
 func TestRefusals(t *testing.T) {
 	free := func(w *vips, _ *v1.Vip) { w.Delete(vipOf("other")) }
-	respell := func(w *vips, vip *v1.Vip) { w.edit(vip, func(v *v1.Vip) { v.Spec = vipOf("x").Spec }) }
+	respell := func(w *vips, vip *v1.Vip) {
+		controllertest.Edit(w.Fixture, vip, func(v *v1.Vip) { v.Spec = vipOf("x").Spec })
+	}
 	for name, test := range map[string]struct {
 		vip          *v1.Vip
 		reason, want string
@@ -216,11 +211,11 @@ func TestInUse(t *testing.T) {
 	vip := vipOf("v", fixed("192.168.0.9", ""))
 	w := start(t, subnet1(), vip)
 	w.ready(vip, true)
-	w.edit(vip, func(v *v1.Vip) { v.Spec.V4ip = "192.168.0.10" })
+	controllertest.Edit(w.Fixture, vip, func(v *v1.Vip) { v.Spec.V4ip = "192.168.0.10" })
 	if got := w.ready(vip, false); !strings.Contains(got.Message, "does not support change of v4ip from 192.168.0.9 to 192.168.0.10") {
 		t.Errorf("it says %q", got.Message)
 	}
-	w.edit(vip, func(v *v1.Vip) { v.Spec.V4ip = "192.168.0.9" })
+	controllertest.Edit(w.Fixture, vip, func(v *v1.Vip) { v.Spec.V4ip = "192.168.0.9" })
 	w.ready(vip, true)
 	w.use(vip, "web")
 	w.Delete(vip)

@@ -49,7 +49,7 @@ func TestTenantIsConnected(t *testing.T) {
 	}
 	before, uuids := n.port("vpc1-external204"), n.Server.UUIDs(t)
 	n.Create(extra())
-	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
 	n.Eventually("the second port", func() bool { return strings.Contains(n.port("vpc1-extra"), "10.10.204.") })
 	n.Eventually("the status", func() bool {
 		return slices.Equal(controllertest.Stored(n.Fixture, vpc).Status.ExtraExternalSubnets, []string{"extra"})
@@ -84,13 +84,13 @@ func TestWithoutTheDefaultNetwork(t *testing.T) {
 		})
 	}
 	settled("without extra networks it means nothing", "10.5.204.254", "vpc1-external204")
-	edit(n, vpc, func(v *v1.Vpc) { v.Spec.ExtraExternalSubnets = []string{"extra"} })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.ExtraExternalSubnets = []string{"extra"} })
 	settled("only the extra network", "10.10.204.254", "vpc1-extra")
-	edit(n, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "false" })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "false" })
 	settled("both", "10.5.204.254", "vpc1-external204", "vpc1-extra")
-	edit(n, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "true" })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Annotations[util.OnlyExtraExternalAnnotation] = "true" })
 	settled("only the extra network again", "10.10.204.254", "vpc1-extra")
-	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"external204"} })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"external204"} })
 	settled("both, as listed", "10.10.204.254", "vpc1-external204", "vpc1-extra")
 }
 
@@ -125,14 +125,14 @@ func TestGatewayNodesChange(t *testing.T) {
 	uuids := n.Server.UUIDs(t)
 	node := gatewayNode("pc-node-2", true)
 	label := func(value string) {
-		edit(n, node, func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = value })
+		controllertest.Edit(n.Fixture, node, func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = value })
 	}
 	all := n.priorities("vpc1-external204")
 	label("false")
 	n.Eventually("two chassis", func() bool { return len(strings.Fields(n.priorities("vpc1-external204"))) == 2 })
 	label("true")
 	n.Eventually("three chassis", func() bool { return n.priorities("vpc1-external204") == all })
-	edit(n, node, func(o *corev1.Node) { o.Annotations[util.ChassisAnnotation] = "chassis-pc-node-9" })
+	controllertest.Edit(n.Fixture, node, func(o *corev1.Node) { o.Annotations[util.ChassisAnnotation] = "chassis-pc-node-9" })
 	n.Eventually("the new chassis", func() bool {
 		now := n.priorities("vpc1-external204")
 		return strings.Contains(now, "9") && !strings.Contains(now, "2") && len(strings.Fields(now)) == 3
@@ -164,7 +164,7 @@ func TestGatewayNodeWithoutTheNetwork(t *testing.T) {
 	before := n.priorities("vpc1-external204")
 	first := strings.Fields(before)[0]
 	ready := func(node, network, value string) {
-		edit(n, gatewayNode(node, true), func(o *corev1.Node) { o.Labels[util.ProviderNetworkKey(network, util.ProviderReady)] = value })
+		controllertest.Edit(n.Fixture, gatewayNode(node, true), func(o *corev1.Node) { o.Labels[util.ProviderNetworkKey(network, util.ProviderReady)] = value })
 	}
 	for _, node := range []string{"pc-node-1", "pc-node-2", "pc-node-3"} {
 		ready(node, "net-external204", "true")
@@ -199,7 +199,7 @@ func TestRoutesGoBeforeOutsideAddresses(t *testing.T) {
 	if strings.Contains(n.Dump(), "Logical_Router_Policy") {
 		t.Errorf("with one network there is a policy:\n%s", n.Dump())
 	}
-	edit(n, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
+	controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.AddExternalSubnets = []string{"extra"} })
 	n.Eventually("the policies", func() bool {
 		var lines []string
 		for line := range strings.SplitSeq(n.Dump(), "\n") {
@@ -217,7 +217,7 @@ func TestOwnOvnEipIsAdopted(t *testing.T) {
 	if port := n.port("vpc1-external204"); !strings.Contains(port, "10.5.204.77/24") {
 		t.Errorf("port %s", port)
 	}
-	edit(n, controllertest.Vpc("vpc1"), func(v *v1.Vpc) { v.Spec.EnableExternal = false })
+	controllertest.Edit(n.Fixture, controllertest.Vpc("vpc1"), func(v *v1.Vpc) { v.Spec.EnableExternal = false })
 	n.Eventually("the port is gone", func() bool { return n.port("vpc1-external204") == "" })
 	n.Settle()
 	if eip := n.eip("vpc1-external204"); eip.DeletionTimestamp != nil {
@@ -248,14 +248,16 @@ func TestLeavingWaitsForNatRules(t *testing.T) {
 		leave  func(n network1, vpc *v1.Vpc)
 		left   func(n network1, vpc *v1.Vpc) bool
 	}{
-		{"off", util.ReasonExternalInUse, func(n network1, vpc *v1.Vpc) { edit(n, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal = false }) },
+		{"off", util.ReasonExternalInUse, func(n network1, vpc *v1.Vpc) {
+			controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal = false })
+		},
 			func(n network1, vpc *v1.Vpc) bool {
 				got := controllertest.Stored(n.Fixture, vpc)
 				return ready(got) && !got.Status.EnableExternal
 			}},
 		{"vpc deleted", util.ReasonVpcInUse, func(n network1, vpc *v1.Vpc) { n.Delete(vpc) }, func(n network1, vpc *v1.Vpc) bool { return !n.Exists(vpc) }},
 		{"subnet deleted", util.ReasonExternalInUse, func(n network1, vpc *v1.Vpc) {
-			edit(n, external204(), func(s *v1.Subnet) { s.Finalizers = []string{util.Finalizer} })
+			controllertest.Edit(n.Fixture, external204(), func(s *v1.Subnet) { s.Finalizers = []string{util.Finalizer} })
 			n.Delete(external204())
 		}, func(n network1, vpc *v1.Vpc) bool { return true }},
 	} {
@@ -314,7 +316,7 @@ func TestDefaultRouteIsOneRow(t *testing.T) {
 		if got := strings.Count(n.Dump(), "ip_prefix=0.0.0.0/0"); got != 1 {
 			t.Errorf("%d default routes:\n%s", got, n.Dump())
 		}
-		edit(n, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal, v.Spec.StaticRoutes = false, nil })
+		controllertest.Edit(n.Fixture, vpc, func(v *v1.Vpc) { v.Spec.EnableExternal, v.Spec.StaticRoutes = false, nil })
 		n.Eventually("the default route is gone", func() bool { return !strings.Contains(n.Dump(), "ip_prefix=0.0.0.0/0") })
 		if !strings.Contains(n.Dump(), "ip_prefix=10.9.0.0/16") {
 			t.Error("a foreign route is gone, too")

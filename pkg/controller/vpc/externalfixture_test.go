@@ -185,14 +185,6 @@ func (n network1) condition(vpc, reason string) string {
 	return message
 }
 
-// edit changes an object as a user does; a conflict with a controller's write is tried again.
-func edit[T runtime.Object](n network1, object T, change func(T)) {
-	n.t.Helper()
-	stored := controllertest.Stored(n.Fixture, object).DeepCopyObject().(T)
-	change(stored)
-	n.Update(stored)
-}
-
 func (n network1) eip(name string) *v1.OvnEip {
 	n.t.Helper()
 	return controllertest.Stored(n.Fixture, lrpEip(name, ""))

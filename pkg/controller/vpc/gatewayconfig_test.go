@@ -53,14 +53,14 @@ func TestDefaultVpcByConfigMap(t *testing.T) {
 	// Labelled nodes come first; the list's order stays, whenever its nodes get their labels. All in place (U-10).
 	uuids := n.Server.UUIDs(t)
 	n.Create(gatewayNode("pc-node-9", true))
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["external-gw-nodes"] = "pc-node-3, pc-node-1" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["external-gw-nodes"] = "pc-node-3, pc-node-1" })
 	n.Eventually("the new order", func() bool { return n.priorities(defaultPort) == "9 3 1" })
-	edit(n, gatewayNode("pc-node-1", false), func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = "true" })
+	controllertest.Edit(n.Fixture, gatewayNode("pc-node-1", false), func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = "true" })
 	n.Settle()
 	if got := n.priorities(defaultPort); got != "9 3 1" || !sameUUID(n, uuids, defaultPort) {
 		t.Errorf("chassis %q, port made anew: %v", got, !sameUUID(n, uuids, defaultPort))
 	}
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["type"] = "distributed" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["type"] = "distributed" })
 	n.Eventually("the label alone decides", func() bool { return n.priorities(defaultPort) == "1 9" })
 }
 
@@ -73,7 +73,7 @@ func TestGivenAddressWithSubnet(t *testing.T) {
 	if eip := n.eip(defaultPort); eip.Spec.V4Ip != "10.5.204.10" || eip.Spec.MacAddress != "16:52:f3:13:6a:25" || eip.Spec.Type != util.EipTypeLRP {
 		t.Errorf("ovn eip %+v", eip.Spec)
 	}
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.11/24" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.11/24" })
 	n.Eventually("the new address", func() bool {
 		return strings.Contains(n.port(defaultPort), "10.5.204.11/24") && n.eip(defaultPort).Spec.V4Ip == "10.5.204.11"
 	})
@@ -129,7 +129,7 @@ func TestAdoptionOfTheExternalPort(t *testing.T) {
 	if port := n.port(defaultPort); !strings.Contains(port, "mac="+former) || !sameUUID(n, uuids, defaultPort) {
 		t.Errorf("port %s", port)
 	}
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-mac"] = "16:52:f3:13:6a:25" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-mac"] = "16:52:f3:13:6a:25" })
 	n.Eventually("the given MAC", func() bool { return strings.Contains(n.port(defaultPort), "mac=16:52:f3:13:6a:25") })
 }
 
@@ -145,7 +145,7 @@ func TestOwnOvnEipOfTheDefaultVpc(t *testing.T) {
 	if port := n.port(defaultPort); !strings.Contains(port, "10.5.204.77/24") {
 		t.Errorf("port %s", port)
 	}
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.10/24" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.10/24" })
 	if message := n.condition(util.DefaultVpc, util.ReasonGatewayConfigInvalid); !strings.Contains(message, "nic-ip") {
 		t.Errorf("message %q", message)
 	}
@@ -159,7 +159,7 @@ func TestOffAndOn(t *testing.T) {
 	n := withGateway(t, external204(), configMap(nil))
 	dump := n.Dump()
 	on := func(value string) {
-		edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["enable-external-gw"] = value })
+		controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["enable-external-gw"] = value })
 	}
 	on("false")
 	n.Eventually("all is gone", func() bool {
@@ -189,13 +189,13 @@ func TestBrokenConfigMapEndsNothing(t *testing.T) {
 	}{
 		{"gone", util.ReasonGatewayConfigNotFound, util.ExternalGatewayConfig, func(n network1) { n.Delete(configMap(nil)) }},
 		{"bad nic-ip", util.ReasonGatewayConfigInvalid, "nic-ip", func(n network1) {
-			edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.10" })
+			controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["nic-ip"] = "10.5.204.10" })
 		}},
 		{"unknown node", util.ReasonGatewayConfigInvalid, "external-gw-nodes", func(n network1) {
-			edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["external-gw-nodes"] = "pc-node-7" })
+			controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["external-gw-nodes"] = "pc-node-7" })
 		}},
 		{"no address", util.ReasonGatewayConfigInvalid, "nic-ip", func(n network1) {
-			edit(n, configMap(nil), func(c *corev1.ConfigMap) { delete(c.Data, "nic-ip") })
+			controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { delete(c.Data, "nic-ip") })
 		}},
 	}
 	for _, test := range tests {
@@ -259,14 +259,14 @@ func TestDefaultVpcWithExtraSubnets(t *testing.T) {
 	n := withGateway(t, external204(), extra(), configMap(nil))
 	uuids := n.Server.UUIDs(t)
 	for _, name := range []string{"pc-node-1", "pc-node-2", "pc-node-3"} {
-		edit(n, gatewayNode(name, false), func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = "true" })
+		controllertest.Edit(n.Fixture, gatewayNode(name, false), func(o *corev1.Node) { o.Labels[util.ExternalGWLabel] = "true" })
 	}
-	edit(n, controllertest.Vpc(util.DefaultVpc), func(v *v1.Vpc) { v.Spec.ExtraExternalSubnets = []string{"extra"} })
+	controllertest.Edit(n.Fixture, controllertest.Vpc(util.DefaultVpc), func(v *v1.Vpc) { v.Spec.ExtraExternalSubnets = []string{"extra"} })
 	n.Eventually("both ports", func() bool { return n.port("ovn-cluster-extra") != "" && n.port(defaultPort) != "" })
 	if !sameUUID(n, uuids, defaultPort) {
 		t.Error("the port was made anew")
 	}
-	edit(n, configMap(nil), func(c *corev1.ConfigMap) { c.Data["enable-external-gw"] = "false" })
+	controllertest.Edit(n.Fixture, configMap(nil), func(c *corev1.ConfigMap) { c.Data["enable-external-gw"] = "false" })
 	n.Settle()
 	if n.port(defaultPort) == "" || !n.defaultVpc().Spec.EnableExternal {
 		t.Error("the ConfigMap decides about a VPC with extra subnets")
