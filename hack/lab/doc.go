@@ -7,6 +7,8 @@
 // where the nodes send with IEEE 802.1Q tag. The default is `vlan=10.5.204.0/24@204+10.10.204.0/24+10.5.49.0/24@49 eth1=172.56.0.0/16`: the networks and
 // NICs of the documents. `lab ext -- CMD` runs a program in the router of these networks, which is their outside host too.
 //
+// Options of install.sh in the environment are passed on: `OVN_CENTRAL_REPLICAS=3 CENTRAL_NODES=... make lab-up`.
+//
 // Who does what:
 //
 //	plan      names and addresses; pure

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +22,8 @@ import (
 )
 
 // install runs dist/images/install.sh as a user does, with the one extra setting that the lab's kernel needs, and waits until all is ready.
-// The image's tag ends in a digest of its content: a changed image is rolled out like any new version.
+// The image's tag ends in a digest of its content: a changed image is rolled out like any new version. Options of install.sh in the environment
+// are the user's: others than last time are put in force.
 func (l *lab) install(ctx context.Context, archive string) error {
 	if err := l.importImages(ctx, archive); err != nil {
 		return err
@@ -29,8 +32,13 @@ func (l *lab) install(ctx context.Context, archive string) error {
 	if err != nil {
 		return err
 	}
-	done := filepath.Join(l.plan.Dir(), "installed")
-	if tag, err := os.ReadFile(done); err == nil && string(tag) == version && l.ready(ctx) == nil {
+	script := filepath.Join(l.plan.Root, "dist", "images", "install.sh")
+	text, err := os.ReadFile(script)
+	if err != nil {
+		return err
+	}
+	done, want := filepath.Join(l.plan.Dir(), "installed"), strings.Join(append([]string{version}, options(string(text), os.LookupEnv)...), "\n")
+	if was, err := os.ReadFile(done); err == nil && string(was) == want && l.ready(ctx) == nil {
 		l.progress.step("%s is installed and ready", version)
 		return nil
 	}
@@ -38,7 +46,7 @@ func (l *lab) install(ctx context.Context, archive string) error {
 	bin := filepath.Join(l.plan.Dir(), "bin")
 	ctx, cancel := context.WithTimeoutCause(ctx, installTime, fmt.Errorf("install.sh took more than %s", installTime))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(l.plan.Root, "dist", "images", "install.sh"))
+	cmd := exec.CommandContext(ctx, script)
 	cmd.Env = append(os.Environ(),
 		"PATH="+bin+":"+os.Getenv("PATH"), "KUBECONFIG="+l.control.Kubeconfig("admin"),
 		"VERSION="+version, "DATAPATH=netdev", "IFACE="+l.plan.TunnelNIC, "KUBECTL_KO_DIR="+bin,
@@ -50,7 +58,18 @@ func (l *lab) install(ctx context.Context, archive string) error {
 	if err := l.await(ctx, "the network", l.ready); err != nil {
 		return errors.Join(err, l.diagnose(ctx))
 	}
-	return os.WriteFile(done, []byte(version), 0o644)
+	return os.WriteFile(done, []byte(want), 0o644)
+}
+
+// options are those of install.sh that the environment sets, as NAME=VALUE, sorted.
+func options(script string, lookup func(string) (string, bool)) (set []string) {
+	for _, line := range regexp.MustCompile(`(?m)^([A-Z][A-Z0-9_]*)="`).FindAllStringSubmatch(script, -1) {
+		if value, ok := lookup(line[1]); ok {
+			set = append(set, line[1]+"="+value)
+		}
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
 // follow runs a program and shows its lines as progress.

@@ -4,14 +4,17 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestCleanUpAndInstall removes the network with cleanup.sh, finds neither objects nor anything of it on the nodes, and
+// TestCleanUpAndInstall makes one database three, removes the network with cleanup.sh, finds neither objects nor anything of it on the nodes, and
 // installs it again with install.sh, after which pods reach each other.
 func TestCleanUpAndInstall(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
@@ -27,6 +30,7 @@ func TestCleanUpAndInstall(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
+	t.Run("one database becomes three", databaseGrows)
 	if out, err := cluster.Run(ctx, cluster.Root()+"/dist/images/cleanup.sh"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -43,6 +47,62 @@ func TestCleanUpAndInstall(t *testing.T) {
 	if err := cluster.Ping(ctx, "e2e-again", "one", addresses["two"]); err != nil {
 		t.Error(err)
 	}
+}
+
+// databaseGrows turns the standalone databases into clusters of three members (install.sh, OVN_CENTRAL_REPLICAS): what was in
+// them stays, and so it does when the leader is killed.
+func databaseGrows(t *testing.T) {
+	apply(t, namespaceYAML("e2e-grow")+podYAML("e2e-grow", "one", nodes[1])+podYAML("e2e-grow", "two", nodes[2]))
+	addresses := ready(t, 90*time.Second, "e2e-grow", "one", "two")
+	nb := func() string {
+		t.Helper()
+		out, err := cluster.Nbctl(t.Context(), "--bare", "--columns=_uuid,name", "list", "Logical_Switch_Port")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	before := nb()
+	settings := []string{"OVN_CENTRAL_REPLICAS=3", "CENTRAL_NODES=" + strings.Join(nodes, ",")}
+	if out, err := cluster.Run(t.Context(), "env", append(settings, cluster.Root()+"/bin/lab", "up")...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	members := func() (ready []string) {
+		t.Helper()
+		pods, err := cluster.Kube.CoreV1().Pods("kube-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app=ovn-central"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pod := range pods.Items {
+			for _, c := range pod.Status.Conditions {
+				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+					ready = append(ready, pod.Name)
+				}
+			}
+		}
+		return ready
+	}
+	if got := members(); len(got) != 3 {
+		t.Fatalf("members that are ready: %v", got)
+	}
+	if after := nb(); after != before {
+		t.Errorf("ports were\n%s\nand are\n%s", before, after)
+	}
+	leader := kubectl(t, "-n", "kube-system", "get", "pods", "-l", "ovn-nb-leader=true", "-o", "name")
+	kubectl(t, "-n", "kube-system", "delete", strings.TrimSpace(leader), "--grace-period=0", "--force")
+	apply(t, podYAML("e2e-grow", "three", nodes[1]))
+	addresses["three"] = ready(t, 90*time.Second, "e2e-grow", "three")["three"]
+	for _, to := range []string{"one", "three"} {
+		if err := cluster.Ping(t.Context(), "e2e-grow", "two", addresses[to]); err != nil {
+			t.Errorf("two to %s: %v", to, err)
+		}
+	}
+	eventually(t, 90*time.Second, "the former leader is a member again", func() error {
+		if got := members(); len(got) != 3 || slices.Contains(got, strings.TrimPrefix(strings.TrimSpace(leader), "pod/")) {
+			return fmt.Errorf("members that are ready: %v", got)
+		}
+		return nil
+	})
 }
 
 func apiIsClean(t *testing.T) {
