@@ -449,7 +449,7 @@ func TestRights(t *testing.T) {
 		"ClusterRole system:kube-ovn-cni": {
 			own + "ovn-eips": "list watch", own + "provider-networks": "list watch", own + "subnets": "list watch", own + "vlans": "list watch",
 			own + "vpcs": "list watch",
-			"pods": "get list watch", "nodes": "list watch patch", "nodes/status": "patch", "networking.k8s.io/servicecidrs": "list watch",
+			"pods":       "get list watch", "nodes": "list watch patch", "nodes/status": "patch", "networking.k8s.io/servicecidrs": "list watch",
 			"events": "create patch",
 		},
 		"Role system:kube-ovn-cni": {"pods": "patch"},

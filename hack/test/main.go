@@ -83,7 +83,7 @@ func (r *runner) lint() {
 // sources are the top-level folders with Go files of ours.
 func sources() []string {
 	var dirs []string
-	for _, d := range []string{"cmd", "pkg", "hack", "test"} {
+	for _, d := range []string{"cmd", "dist", "hack", "pkg", "test"} {
 		if _, err := os.Stat(d); err == nil {
 			dirs = append(dirs, d)
 		}

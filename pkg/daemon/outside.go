@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 
@@ -33,73 +32,69 @@ type place struct {
 	mac    string
 }
 
+// repeat is an advertisement that is still to come.
+type repeat struct {
+	left int // with the ones after it
+	at   time.Time
+}
+
 // announceOutside tells the outside where the IPv6 addresses of OvnEips are when they get there, until ctx ends. OVN announces
 // IPv4 addresses itself and no others, and hosts outside go on sending to the router that had an address before until their
 // neighbour unreachability detection gives it up. One node of a network does it for all.
 func (d *Daemon) announceOutside(ctx context.Context) {
-	told, due := map[place]bool{}, map[place]int{} // due: how often yet
-	ticker := time.NewTicker(advertiseEvery)
-	defer ticker.Stop()
+	told, due := map[place]bool{}, map[place]repeat{}
 	d.moved.ring()
 	for {
-		// Many addresses that come at once are looked at together.
-		pause := time.NewTimer(passInterval)
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause.C:
-		}
-		var tick <-chan time.Time
+		var next <-chan time.Time
 		if len(due) > 0 {
-			tick = ticker.C
+			first := slices.MinFunc(slices.Collect(maps.Values(due)), func(a, b repeat) int { return a.at.Compare(b.at) })
+			next = time.After(time.Until(first.at))
 		}
-		var now []place
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.moved:
 			before := told
-			told = d.outsidePlaces(ctx)
-			maps.DeleteFunc(due, func(p place, _ int) bool { return !told[p] })
+			told = d.outsidePlaces()
+			maps.DeleteFunc(due, func(p place, _ repeat) bool { return !told[p] })
 			for p := range told {
 				if !before[p] {
-					now, due[p] = append(now, p), advertisements
+					due[p] = repeat{left: advertisements}
 				}
 			}
-		case <-tick:
-			now = slices.Collect(maps.Keys(due))
+		case <-next:
 		}
-		advertise(ctx, now)
-		for _, p := range now {
-			if due[p]--; due[p] == 0 {
+		var now []place
+		for p, r := range due {
+			if time.Until(r.at) > 0 {
+				continue
+			}
+			now = append(now, p)
+			if due[p] = (repeat{r.left - 1, time.Now().Add(advertiseEvery)}); r.left == 1 {
 				delete(due, p)
 			}
+		}
+		advertise(ctx, now)
+		// Many addresses that come at once are looked at together.
+		pause := time.NewTimer(passInterval)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
 		}
 	}
 }
 
-// outsidePlaces are those that this node has to tell.
-func (d *Daemon) outsidePlaces(ctx context.Context) map[place]bool {
-	log := klog.FromContext(ctx)
-	bridges, err := d.announced()
-	if err != nil {
-		log.Error(err, "No address outside is announced")
-	}
+// outsidePlaces are those that this node has to tell. What they depend on and is not there yet rings the bell when it comes;
+// caches know no other error.
+func (d *Daemon) outsidePlaces() map[place]bool {
+	bridges := d.announced()
 	if len(bridges) == 0 {
 		return nil
 	}
-	eips, err := d.watches.eips.Lister().List(labels.Everything())
-	if err != nil {
-		log.Error(err, "No address outside is announced")
-	}
+	eips, _ := d.watches.eips.Lister().List(labels.Everything())
 	places := map[place]bool{}
 	for _, eip := range eips {
-		if eip.Status.OutsideMac == "" {
-			continue
-		}
-		if p, err := d.placeOf(eip, bridges); err != nil {
-			log.Error(err, "An address outside is not announced", "eip", eip.Name)
-		} else if p.bridge != "" {
+		if p, ok := d.placeOf(eip, bridges); ok {
 			places[p] = true
 		}
 	}
@@ -108,39 +103,33 @@ func (d *Daemon) outsidePlaces(ctx context.Context) map[place]bool {
 
 // announced are the networks for which this node tells, with their bridges: those of which it is the first of the nodes that
 // are connected.
-func (d *Daemon) announced() (map[string]string, error) {
+func (d *Daemon) announced() map[string]string {
 	bridges := map[string]string{}
 	for _, p := range d.state.Load().Providers {
-		if p.Gateway || p.Bridge == "" {
+		network, err := d.watches.providers.Lister().Get(p.Name) // newer than the pass
+		if err != nil || p.Gateway || p.Bridge == "" || len(network.Status.ReadyNodes) == 0 {
 			continue
 		}
-		network, err := d.watches.providers.Lister().Get(p.Name) // newer than the pass
-		switch {
-		case apierrors.IsNotFound(err):
-		case err != nil:
-			return nil, fmt.Errorf("get provider network %s: %w", p.Name, err)
-		case len(network.Status.ReadyNodes) > 0 && slices.Min(network.Status.ReadyNodes) == d.cfg.NodeName:
+		if slices.Min(network.Status.ReadyNodes) == d.cfg.NodeName {
 			bridges[p.Name] = p.Bridge
 		}
 	}
-	return bridges, nil
+	return bridges
 }
 
-// placeOf says where the outside finds the IPv6 address of an OvnEip; on no bridge when that is not for this node to tell.
-func (d *Daemon) placeOf(eip *kubeovnv1.OvnEip, bridges map[string]string) (place, error) {
+// placeOf says where the outside finds the IPv6 address of an OvnEip, and whether this node has to tell it.
+func (d *Daemon) placeOf(eip *kubeovnv1.OvnEip, bridges map[string]string) (place, bool) {
 	subnet, err := d.watches.subnets.Lister().Get(eip.Spec.ExternalSubnet)
 	if err != nil {
-		return place{}, fmt.Errorf("subnet of ovn eip %s: %w", eip.Name, err)
+		return place{}, false
 	}
 	vlan, err := d.watches.vlans.Lister().Get(util.Effective(subnet).Spec.Vlan)
 	if err != nil {
-		return place{}, fmt.Errorf("vlan of subnet %s: %w", subnet.Name, err)
+		return place{}, false
 	}
 	addr, err := netip.ParseAddr(eip.Status.V6Ip)
-	if err != nil {
-		return place{}, fmt.Errorf("address of ovn eip %s: %w", eip.Name, err)
-	}
-	return place{bridge: bridges[vlan.Spec.Provider], vlan: vlan.Spec.ID, addr: addr, mac: eip.Status.OutsideMac}, nil
+	bridge := bridges[vlan.Spec.Provider]
+	return place{bridge, vlan.Spec.ID, addr, eip.Status.OutsideMac}, err == nil && bridge != "" && eip.Status.OutsideMac != ""
 }
 
 // advertise tells places, those of one bridge over one socket.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/mdlayher/ndp"
@@ -45,6 +46,10 @@ func TestOutsideIsToldWhereAddressesAre(t *testing.T) {
 		}
 		return nil
 	})
+	times := p.times()
+	if last := len(times) - 1; times[last].Sub(times[last-advertisements+1]) < (advertisements-1)*advertiseEvery-50*time.Millisecond {
+		t.Errorf("advertisements at %v are less than %s apart", times, advertiseEvery)
+	}
 	if got := q.told(); len(got) != 0 {
 		t.Errorf("%s was told to be at %v by a node that had not to tell", q.address, got)
 	}
@@ -76,6 +81,7 @@ type outsideAddress struct {
 type heard struct {
 	mu   sync.Mutex
 	macs []string
+	at   []time.Time
 }
 
 // outsideAddress makes an OvnEip with the subnet and the VLAN that it needs, all of the network's name.
@@ -130,6 +136,7 @@ func (a outsideAddress) listen(vlan int) {
 			if na, ok := message.(*ndp.NeighborAdvertisement); ok && err == nil && na.TargetAddress.String() == a.address {
 				a.heard.mu.Lock()
 				a.heard.macs = append(a.heard.macs, na.Options[0].(*ndp.LinkLayerAddress).Addr.String())
+				a.heard.at = append(a.heard.at, time.Now())
 				a.heard.mu.Unlock()
 			}
 		}
@@ -151,6 +158,12 @@ func (a outsideAddress) told() []string {
 	a.heard.mu.Lock()
 	defer a.heard.mu.Unlock()
 	return slices.Clone(a.heard.macs)
+}
+
+func (a outsideAddress) times() []time.Time {
+	a.heard.mu.Lock()
+	defer a.heard.mu.Unlock()
+	return slices.Clone(a.heard.at)
 }
 
 // isToldAt waits until the last that was told is mac.

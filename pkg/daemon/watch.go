@@ -81,8 +81,7 @@ func (d *Daemon) newWatches() *watches {
 func (d *Daemon) fill(ctx context.Context) error {
 	d.health.waiting("the caches of the API are not filled yet")
 	w := d.watches
-	always := func(_, _ any) bool { return true }
-	changed := d.onChange(always)
+	changed := d.onChange(func(_, _ any) bool { return true })
 	_, err1 := w.nodes.Informer().AddEventHandler(d.onChange(d.nodeMatters))
 	_, err2 := w.subnets.Informer().AddEventHandler(d.onChange(subnetMatters))
 	_, err5 := w.vpcs.Informer().AddEventHandler(d.onChange(vpcMatters))
@@ -100,9 +99,7 @@ func (d *Daemon) fill(ctx context.Context) error {
 		w.services = services.Lister()
 		_, err4 = services.Informer().AddEventHandler(changed)
 	}
-	_, errEips := w.eips.Informer().AddEventHandler(onChange(d.moved, always))
-	_, errWays := w.providers.Informer().AddEventHandler(onChange(d.moved, always)) // also the nodes that are ready
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, errPods, errEips, errWays); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, errPods, d.watchOutside()); err != nil {
 		return fmt.Errorf("watch the API: %w", err)
 	}
 	for _, kind := range []string{ownerNode, ownerJoin, ownerMirror, ownerNets, bridge.OwnerKind} {
@@ -133,6 +130,16 @@ func (d *Daemon) fill(ctx context.Context) error {
 	}
 	klog.FromContext(ctx).Info("Caches are filled", "serviceCIDRs", has)
 	return nil
+}
+
+// watchOutside rings when an address outside may have another place.
+func (d *Daemon) watchOutside() error {
+	w, always := d.watches, func(_, _ any) bool { return true }
+	_, err1 := w.eips.Informer().AddEventHandler(onChange(d.moved, always))
+	_, err2 := w.providers.Informer().AddEventHandler(onChange(d.moved, always)) // also the nodes that are ready
+	_, err3 := w.subnets.Informer().AddEventHandler(onChange(d.moved, subnetMatters))
+	_, err4 := w.vlans.Informer().AddEventHandler(onChange(d.moved, vlanMatters))
+	return errors.Join(err1, err2, err3, err4)
 }
 
 // dropManagedFields keeps what nobody here reads out of memory.

@@ -80,9 +80,7 @@ func (w *world) claim(nic, pool string) string {
 }
 
 func (w *world) edit(p *v1.IPPool, ips ...string) {
-	stored := controllertest.Stored(w.Fixture, p).DeepCopy()
-	stored.Spec.IPs = ips
-	w.Update(stored)
+	controllertest.Edit(w.Fixture, p, func(p *v1.IPPool) { p.Spec.IPs = ips })
 }
 
 func TestLaws(t *testing.T) {

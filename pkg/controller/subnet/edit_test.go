@@ -14,9 +14,7 @@ import (
 
 // edit changes the spec of a stored subnet.
 func (w *world) edit(s *v1.Subnet, change func(*v1.SubnetSpec)) {
-	stored := controllertest.Stored(w.Fixture, s)
-	change(&stored.Spec)
-	w.Update(stored)
+	controllertest.Edit(w.Fixture, s, func(s *v1.Subnet) { change(&s.Spec) })
 }
 
 func cidr(text string) func(*v1.SubnetSpec) {

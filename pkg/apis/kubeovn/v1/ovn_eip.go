@@ -77,7 +77,7 @@ type OvnEipStatus struct {
 	// MacAddress is the allocated MAC.
 	MacAddress string `json:"macAddress"`
 	// OutsideMac is the MAC at which the outside finds the address: that of the port which has it, of the pod for distributed NAT,
-	// of the VPC's router port for any other NAT; empty while nothing answers.
+	// of the VPC's router port for any other NAT. It is empty while no rule uses an address for NAT and while that router has no port.
 	OutsideMac string `json:"outsideMac,omitempty"`
 }
 
